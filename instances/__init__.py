@@ -1,0 +1,1 @@
+"""Files, presets and the catalogue: where instances come from."""

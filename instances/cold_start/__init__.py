@@ -1,0 +1,1 @@
+"""`cold-start`: file schema and presets."""

@@ -1,0 +1,28 @@
+"""Finds generator presets; each problem lists its own in ``instances/<problem>/presets.py``."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from shardopt.models.discover import part, problem_ids
+from shardopt.models.errors import InputError
+
+
+def presets(problem: str) -> Mapping[str, Callable[..., Any]]:
+    """Return the presets of a problem by name."""
+    if problem not in problem_ids():
+        raise InputError(repr(problem), "one of " + ", ".join(problem_ids()), "problem")
+    found: Mapping[str, Callable[..., Any]] = part(problem, "instances", "presets").PRESETS
+    return found
+
+
+def find_preset(problem: str, name: str) -> Callable[..., Any]:
+    """Return the preset called ``name``."""
+    known = presets(problem)
+    if name in known:
+        return known[name]
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f" (did you mean {close[0]}?)" if close else ""
+    raise InputError(repr(name) + hint, f"a preset of {problem}: {', '.join(known)}", "preset")

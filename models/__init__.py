@@ -1,0 +1,1 @@
+"""What a problem is: data, decision, cost, feasibility and exact formulations."""

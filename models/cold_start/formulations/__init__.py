@@ -1,0 +1,1 @@
+"""The formulations of `cold-start`, one per module."""

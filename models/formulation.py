@@ -1,0 +1,65 @@
+"""What a formulation hands to a backend, whatever the problem."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shardopt.models.linear import LinearModel
+
+if TYPE_CHECKING:
+    from ortools.sat.python.cp_model import CpModel
+
+
+@dataclass(frozen=True)
+class LinearFormulation:
+    """A MILP and how to read it.
+
+    ``decode`` turns a vector of column values into a solution of the problem (or ``None``);
+    ``encode`` turns a feasible solution into column values for a warm start.
+    A value ``v`` of the model's objective is ``v * unit + offset`` in the problem's unit and
+    sense; ``unit`` is negative where the problem maximises.
+    """
+
+    model: LinearModel
+    decode: Callable[[NDArray[np.float64]], Any]
+    encode: Callable[[Any], NDArray[np.float64]]
+    unit: float
+    offset: float = 0.0
+
+
+@dataclass(frozen=True)
+class CpFormulation:
+    """A CP-SAT model (always minimised) and how to read it.
+
+    ``decode`` gets the values of all variables by index; ``encode`` returns hints
+    {variable index: value}. ``unit`` as in `LinearFormulation`; the model's roundings must
+    never let the scaled bound pass the true one.
+    """
+
+    model: CpModel
+    decode: Callable[[list[int]], Any]
+    encode: Callable[[Any], dict[int, int]]
+    unit: float
+    offset: float = 0.0
+
+
+@dataclass(frozen=True)
+class ScipFormulation:
+    """A pyscipopt model (minimised) and how to read it.
+
+    ``decode`` gets a function from variables to values. ``unit`` as above.
+    """
+
+    model: Any
+    decode: Callable[[Callable[[Any], float]], Any]
+    unit: float
+    offset: float = 0.0
+
+
+class TooLargeError(Exception):
+    """A formulation refuses to be built: its estimated size is beyond what fits in memory."""

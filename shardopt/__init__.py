@@ -1,0 +1,26 @@
+"""Where should which block of a model run, when, and how far is that answer from the best?
+
+Exact formulations and published heuristics on the same instances, with proven bounds.
+"""
+
+from __future__ import annotations
+
+from shardopt.api import check, generate, load, save, solve
+from shardopt.models.errors import InputError, ShardoptError, UnavailableError
+from shardopt.models.result import Result, TracePoint
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "InputError",
+    "Result",
+    "ShardoptError",
+    "TracePoint",
+    "UnavailableError",
+    "__version__",
+    "check",
+    "generate",
+    "load",
+    "save",
+    "solve",
+]

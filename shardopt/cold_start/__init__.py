@@ -1,0 +1,1 @@
+"""`cold-start`: pictures of plans."""

@@ -1,0 +1,1 @@
+"""How an answer is found: exact methods, bounds, heuristics and baselines."""

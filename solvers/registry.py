@@ -1,0 +1,77 @@
+"""The registry is data: one row per solver, collected from each problem's package."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from shardopt.models.discover import part, problem_ids
+from shardopt.models.errors import InputError
+from shardopt.models.result import Result
+
+Kind = Literal["exact", "heuristic", "online", "reference"]
+
+
+@dataclass(frozen=True)
+class SolverRow:
+    """One solver of one problem.
+
+    ``function`` is ``module:name`` below ``shardopt.solvers``, imported when it is first
+    needed. ``fixed`` are arguments that this row always passes. ``needs`` names packages
+    outside the core; ``compiled`` marks solvers with just-in-time compiled kernels;
+    ``verify_with`` names the solvers that ``--verify`` asks for a second opinion.
+    """
+
+    name: str
+    kind: Kind
+    function: str
+    summary: str
+    source: str
+    proves_bounds: bool = False
+    warm_start: bool = False
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+    compiled: bool = False
+    verify_with: tuple[str, ...] = ()
+
+    def load(self) -> Callable[..., Result]:
+        """Import and return the solver's function."""
+        module, _, name = self.function.partition(":")
+        function: Callable[..., Result] = getattr(
+            importlib.import_module(f"shardopt.solvers.{module}"), name
+        )
+        return function
+
+    def missing(self) -> tuple[str, ...]:
+        """Return the packages that this solver needs and that are not installed."""
+        return tuple(name for name in self.needs if importlib.util.find_spec(name) is None)
+
+
+def solver_rows(problem: str) -> tuple[SolverRow, ...]:
+    """Return all solvers of a problem, in the order of its registry."""
+    rows: tuple[SolverRow, ...] = part(problem, "solvers", "registry").SOLVERS
+    return rows
+
+
+def aliases(problem: str) -> Mapping[str, str]:
+    """Return the aliases of a problem (``exact``, ``heuristic``) and what they stand for."""
+    names: Mapping[str, str] = part(problem, "solvers", "registry").ALIASES
+    return names
+
+
+def find_solver(problem: str, name: str) -> SolverRow:
+    """Return the solver called ``name``; an alias is looked up first."""
+    if problem not in problem_ids():
+        raise InputError(repr(problem), "one of " + ", ".join(problem_ids()), "problem")
+    rows = {row.name: row for row in solver_rows(problem)}
+    target = aliases(problem).get(name, name)
+    if target in rows:
+        return rows[target]
+    names = [*aliases(problem), *rows]
+    close = difflib.get_close_matches(name, names, n=3)
+    hint = f" (did you mean {' or '.join(close)}?)" if close else ""
+    raise InputError(repr(name) + hint, f"a solver of {problem}: {', '.join(names)}", "solver")
