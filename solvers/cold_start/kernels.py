@@ -1,0 +1,490 @@
+"""`cold-start`: compiled kernels, all polling ``stop`` and free of the GIL.
+
+Explicit signatures make the import of this module the compilation; numba caches it on disk, so
+that only the very first import on a machine takes seconds.
+
+Names used throughout: ``d`` is the sender and ``e`` the receiver, devices or types of devices;
+``a`` and ``b`` are cuts, so that a run is ``[a, b)``. Times are in seconds. ``model`` is the
+tuple made by `kernel_model`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numba.core import types as nb
+
+_F1, _F2, _F3 = nb.float64[::1], nb.float64[:, ::1], nb.float64[:, :, ::1]
+_I1, _I2 = nb.int64[::1], nb.int64[:, ::1]
+_STOP = nb.uint8[::1]
+_MODEL = nb.Tuple((nb.boolean, _F1, _F1, _F1, _F1, _F1, _F2, nb.float64, _I2))
+"""layerwise, work[L+1], weight[L+1], activation[L], inverse compute, inverse load rate,
+inverse_rate[sender, receiver], latency, reach[receiver, L]."""
+
+_OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
+
+
+@njit(nb.int64(_F1, _F1, nb.int64, nb.float64, nb.float64), **_OPTIONS)
+def _insert(list_x, list_s, size, x, s):
+    """Add (x, s) to a Pareto list of small x and small s; return the new size.
+
+    A sender with finish V and transfer X gives ``max(Load + X, V + X) + Comp``: with x = X and
+    s = V + X one sender is never better than another whose x and s are both at most its own.
+    """
+    kept = 0
+    for i in range(size):
+        if list_x[i] <= x and list_s[i] <= s:
+            return size
+        if list_x[i] < x or list_s[i] < s:
+            list_x[kept], list_s[kept] = list_x[i], list_s[i]
+            kept += 1
+    list_x[kept], list_s[kept] = x, s
+    return kept + 1
+
+
+@njit(nb.int64(_F1, _F1, nb.int64, nb.float64, nb.float64), **_OPTIONS)
+def _insert_large(list_r, list_s, size, r, s):
+    """Add (r, s) to a Pareto list of large r and large s; return the new size."""
+    kept = 0
+    for i in range(size):
+        if list_r[i] >= r and list_s[i] >= s:
+            return size
+        if list_r[i] > r or list_s[i] > s:
+            list_r[kept], list_s[kept] = list_r[i], list_s[i]
+            kept += 1
+    list_r[kept], list_s[kept] = r, s
+    return kept + 1
+
+
+@njit(
+    nb.int64(
+        _MODEL, _I1, _I1, _I2, _I1, _I1, _F3, nb.float64, nb.float64, _F3, _STOP
+    ),
+    **_OPTIONS,
+)
+def forward(
+    model, available, digit_place, digits, need, old_of, deadline, upper, margin, value, stop
+):
+    """Fill ``value[q, b, e]``: the least finish of blocks ``[0, b)`` with last type ``e``.
+
+    ``q`` counts the critical types used so far in mixed radix: ``digits[q, e]`` is the count of
+    critical type ``e`` and ``digit_place[e]`` its place value, 0 for types that are not
+    critical. These are counted by nobody, so the recurrence (spec section 4.5) is a relaxation,
+    and exact when every type is critical. ``available[e]`` is the number of devices of a type.
+
+    States are dropped when their value exceeds ``upper`` or the deadline
+    ``deadline[old_of[q], b, e]`` by more than ``margin``, or when b < ``need[q]``.
+    ``value`` must come filled with infinity. Returns 1 when stopped early, else 0.
+    """
+    layerwise, work, weight, activation, inv_c, inv_r, inv_rate, latency, reach = model
+    type_count, block_count = reach.shape
+    states = digits.shape[0]
+    list_x, list_s = np.empty(type_count), np.empty(type_count)
+    alive = np.empty(type_count, dtype=np.int64)
+    for q in range(states):
+        for a in range(0 if q == 0 else 1, block_count):
+            if stop[0]:
+                return 1
+            alive_count = 0
+            if a > 0:
+                if a < need[q]:
+                    continue
+                for d in range(type_count):
+                    if value[q, a, d] < np.inf:
+                        alive[alive_count] = d
+                        alive_count += 1
+                if alive_count == 0:
+                    continue
+            for e in range(type_count):
+                place = digit_place[e]
+                if place > 0 and digits[q, e] >= available[e]:
+                    continue
+                last = reach[e, a]
+                if last == a:
+                    continue
+                # What the senders offer: the envelope of (X, V + X); nothing to wait for at 0.
+                size, ready = 0, np.inf
+                if a == 0:
+                    size, ready = 1, 0.0
+                    list_x[0], list_s[0] = 0.0, 0.0
+                else:
+                    for i in range(alive_count):
+                        d = alive[i]
+                        if d == e and available[e] < 2:
+                            continue
+                        x = latency + activation[a - 1] * inv_rate[d, e]
+                        s = value[q, a, d] + x
+                        ready = min(ready, s)
+                        if not layerwise:
+                            size = _insert(list_x, list_s, size, x, s)
+                    if ready == np.inf:
+                        continue
+                target = q + place
+                old = old_of[target]
+                slack = -np.inf
+                for b in range(a + 1, last + 1):
+                    comp = (work[b] - work[a]) * inv_c[e]
+                    load = (weight[b] - weight[a]) * inv_r[e]
+                    if layerwise:
+                        # G(a,b) = Comp(a,b) + max over i of [ Load(a,i+1) - Comp(a,i) ]
+                        slack = max(slack, load - (work[b - 1] - work[a]) * inv_c[e])
+                        finish = comp + max(ready, slack)
+                    else:
+                        finish = np.inf
+                        for i in range(size):
+                            finish = min(finish, max(load + list_x[i], list_s[i]))
+                        finish += comp
+                    if finish > upper + margin:
+                        break  # both terms only grow with b
+                    if (
+                        finish < value[target, b, e]
+                        and b >= need[target]
+                        and finish <= deadline[old, b, e] + margin
+                    ):
+                        value[target, b, e] = finish
+    return 0
+
+
+@njit(
+    nb.int64(_MODEL, _I1, _I1, _I2, _F3, nb.float64, nb.float64, _F3, _STOP),
+    **_OPTIONS,
+)
+def backward(model, available, digit_place, digits, value, upper, margin, deadline, stop):
+    """Fill ``deadline[q, a, d]``: the latest finish of ``[0, a)`` that can still meet ``upper``.
+
+    Only where ``value`` is finite; elsewhere, and where nothing can follow, -infinity.
+    ``deadline`` must come filled with -infinity. Returns 1 when stopped early, else 0.
+    """
+    layerwise, work, weight, activation, inv_c, inv_r, inv_rate, latency, reach = model
+    type_count, block_count = reach.shape
+    states = digits.shape[0]
+    list_r, list_s = np.empty(block_count + 1), np.empty(block_count + 1)
+    alive = np.empty(type_count, dtype=np.int64)
+    for q in range(states - 1, -1, -1):
+        for d in range(type_count):
+            if value[q, block_count, d] < np.inf:
+                deadline[q, block_count, d] = upper
+        for a in range(block_count - 1, 0, -1):
+            if stop[0]:
+                return 1
+            alive_count = 0
+            for d in range(type_count):
+                if value[q, a, d] < np.inf:
+                    alive[alive_count] = d
+                    alive_count += 1
+            if alive_count == 0:
+                continue
+            for e in range(type_count):
+                place = digit_place[e]
+                if place > 0 and digits[q, e] >= available[e]:
+                    continue
+                # Per run: it may begin to compute by r, and its loading leaves s for receiving.
+                size, latest = 0, -np.inf
+                slack = -np.inf
+                for b in range(a + 1, reach[e, a] + 1):
+                    comp = (work[b] - work[a]) * inv_c[e]
+                    load = (weight[b] - weight[a]) * inv_r[e]
+                    slack = max(slack, load - (work[b - 1] - work[a]) * inv_c[e])
+                    if comp > upper + margin:
+                        break
+                    due = deadline[q + place, b, e]
+                    if due == -np.inf:
+                        continue
+                    r = due - comp
+                    if layerwise:
+                        if slack <= r + margin:
+                            latest = max(latest, r)
+                    else:
+                        size = _insert_large(list_r, list_s, size, r, r - load)
+                if (size == 0 and not layerwise) or (layerwise and latest == -np.inf):
+                    continue
+                for i in range(alive_count):
+                    d = alive[i]
+                    if d == e and available[e] < 2:
+                        continue
+                    x = latency + activation[a - 1] * inv_rate[d, e]
+                    if not layerwise:
+                        latest = -np.inf
+                        for j in range(size):
+                            if list_s[j] + margin >= x:
+                                latest = max(latest, list_r[j])
+                    deadline[q, a, d] = max(deadline[q, a, d], latest - x)
+    return 0
+
+
+@njit(nb.int64(_MODEL, _I1, _I1, _I2, _F3, _I2), **_OPTIONS)
+def trace_back(model, available, digit_place, digits, value, stages):
+    """Write the path of the least ``value[q, L, e]`` into ``stages[n] = (type, a, b)``.
+
+    Predecessors are found by recomputing the recurrence, so no table of pointers is needed.
+    Returns the number of stages, in reverse order; 0 if no path exists.
+    """
+    layerwise, work, weight, activation, inv_c, inv_r, inv_rate, latency, reach = model
+    type_count, block_count = reach.shape
+    best = np.inf
+    q = e = 0
+    for state in range(digits.shape[0]):
+        for last in range(type_count):
+            if value[state, block_count, last] < best:
+                best, q, e = value[state, block_count, last], state, last
+    if best == np.inf:
+        return 0
+    b, n = block_count, 0
+    while b > 0:
+        before = q - digit_place[e]
+        nearest, from_a, from_d = np.inf, 0, -1
+        for a in range(b - 1, -1, -1):
+            if reach[e, a] < b:
+                break
+            comp = (work[b] - work[a]) * inv_c[e]
+            load = (weight[b] - weight[a]) * inv_r[e]
+            slack = 0.0
+            if layerwise:
+                slack = -np.inf
+                for i in range(a, b):
+                    ahead = (weight[i + 1] - weight[a]) * inv_r[e]
+                    slack = max(slack, ahead - (work[i] - work[a]) * inv_c[e])
+            if a == 0:
+                if before == 0:
+                    finish = comp + (slack if layerwise else load)
+                    if finish < nearest:
+                        nearest, from_a, from_d = finish, 0, -1
+                continue
+            for d in range(type_count):
+                if value[before, a, d] == np.inf or (d == e and available[e] < 2):
+                    continue
+                x = latency + activation[a - 1] * inv_rate[d, e]
+                if layerwise:
+                    finish = comp + max(value[before, a, d] + x, slack)
+                else:
+                    finish = comp + max(load + x, value[before, a, d] + x)
+                if finish < nearest:
+                    nearest, from_a, from_d = finish, a, d
+        stages[n, 0], stages[n, 1], stages[n, 2] = e, from_a, b
+        n += 1
+        b = from_a
+        q = before
+        e = from_d
+    return n
+
+
+@njit(nb.float64(_MODEL, _I1, nb.float64, _F2, _STOP), **_OPTIONS)
+def order_value(model, order, cutoff, value, stop):
+    """Return the least time over all subsets and cuts for one order of devices (ours).
+
+    ``value[b, n]`` becomes the least finish of blocks ``[0, b)`` whose last device is
+    ``order[n]``. Only times below ``cutoff`` are kept; infinity if there is none.
+    """
+    layerwise, work, weight, activation, inv_c, inv_r, inv_rate, latency, reach = model
+    block_count = reach.shape[1]
+    count = order.shape[0]
+    list_x, list_s = np.empty(count), np.empty(count)
+    value[:] = np.inf
+    for a in range(block_count):
+        if stop[0]:
+            return np.inf
+        first = -1
+        for n in range(count):
+            e = order[n]
+            last = reach[e, a]
+            if last > a:
+                size, ready = 0, np.inf
+                if a == 0:
+                    size, ready = 1, 0.0
+                    list_x[0], list_s[0] = 0.0, 0.0
+                elif first >= 0:
+                    for m in range(first, n):
+                        if value[a, m] < np.inf:
+                            x = latency + activation[a - 1] * inv_rate[order[m], e]
+                            s = value[a, m] + x
+                            ready = min(ready, s)
+                            if not layerwise:
+                                size = _insert(list_x, list_s, size, x, s)
+                if ready < np.inf:
+                    slack = -np.inf
+                    for b in range(a + 1, last + 1):
+                        comp = (work[b] - work[a]) * inv_c[e]
+                        load = (weight[b] - weight[a]) * inv_r[e]
+                        if layerwise:
+                            slack = max(slack, load - (work[b - 1] - work[a]) * inv_c[e])
+                            finish = comp + max(ready, slack)
+                        else:
+                            finish = np.inf
+                            for i in range(size):
+                                finish = min(finish, max(load + list_x[i], list_s[i]))
+                            finish += comp
+                        if finish >= cutoff:
+                            break
+                        if finish < value[b, n]:
+                            value[b, n] = finish
+            if first < 0 and a > 0 and value[a, n] < np.inf:
+                first = n
+    best = np.inf
+    for n in range(count):
+        best = min(best, value[block_count, n])
+    return best
+
+
+@njit(nb.int64(_MODEL, _I1, _F2, _I2), **_OPTIONS)
+def order_stages(model, order, value, stages):
+    """Write the plan behind `order_value` into ``stages``, last stage first; return its length."""
+    layerwise, work, weight, activation, inv_c, inv_r, inv_rate, latency, reach = model
+    block_count = reach.shape[1]
+    n, best = 0, np.inf
+    for m in range(order.shape[0]):
+        if value[block_count, m] < best:
+            n, best = m, value[block_count, m]
+    if best == np.inf:
+        return 0
+    b, length = block_count, 0
+    while b > 0:
+        e = order[n]
+        nearest, from_a, from_n = np.inf, 0, -1
+        for a in range(b - 1, -1, -1):
+            if reach[e, a] < b:
+                break
+            comp = (work[b] - work[a]) * inv_c[e]
+            load = (weight[b] - weight[a]) * inv_r[e]
+            slack = 0.0
+            if layerwise:
+                slack = -np.inf
+                for i in range(a, b):
+                    ahead = (weight[i + 1] - weight[a]) * inv_r[e]
+                    slack = max(slack, ahead - (work[i] - work[a]) * inv_c[e])
+            if a == 0:
+                finish = comp + (slack if layerwise else load)
+                if finish < nearest:
+                    nearest, from_a, from_n = finish, 0, -1
+                continue
+            for m in range(n):
+                if value[a, m] < np.inf:
+                    x = latency + activation[a - 1] * inv_rate[order[m], e]
+                    if layerwise:
+                        finish = comp + max(value[a, m] + x, slack)
+                    else:
+                        finish = comp + max(load + x, value[a, m] + x)
+                    if finish < nearest:
+                        nearest, from_a, from_n = finish, a, m
+        stages[length, 0], stages[length, 1], stages[length, 2] = e, from_a, b
+        length += 1
+        b, n = from_a, from_n
+    return length
+
+
+@njit(nb.float64(_MODEL, _I1, nb.float64, _F2, _STOP), **_OPTIONS)
+def descend(model, order, best, value, stop):
+    """Improve ``order`` in place: move one device at a time, first improvement, to a local optimum.
+
+    Returns the value of the final order; ``best`` is the value of the given one.
+    """
+    count = order.shape[0]
+    trial = np.empty_like(order)
+    improved = True
+    while improved:
+        improved = False
+        for i in range(count):
+            for j in range(count):
+                if i == j or j == i - 1:  # the latter is the move of the neighbour
+                    continue
+                moved, m = order[i], 0
+                for n in range(count):
+                    if n == i:
+                        continue
+                    if m == j:
+                        trial[m] = moved
+                        m += 1
+                    trial[m] = order[n]
+                    m += 1
+                if m < count:
+                    trial[m] = moved
+                found = order_value(model, trial, best, value, stop)
+                if stop[0]:
+                    return best
+                if found < best * (1 - 1e-12):
+                    best = found
+                    order[:] = trial
+                    improved = True
+    return best
+
+
+@njit(nb.int64(_MODEL, nb.float64[:, :, ::1], _STOP), **_OPTIONS)
+def subset_dp(model, value, stop):
+    """Fill ``value[set, b, d]`` as published, eqs. (29)-(31) of arXiv 2508.11287.
+
+    V(S,b,e) = min over 0 < a < b <= reach_e(a) and d in S without e of
+    Phi_de(a, b; V(S without e, a, d)). ``value`` must come filled with infinity.
+    Returns 1 when stopped early, else 0.
+    """
+    layerwise, work, weight, activation, inv_c, inv_r, inv_rate, latency, reach = model
+    device_count, block_count = reach.shape
+    # first[e, b]: the least a >= 1 with b <= reach_e(a); own[a, b] of one device: G.
+    members = np.empty(device_count, dtype=np.int64)
+    own = np.empty((block_count, block_count + 1))
+    own_all = np.empty((device_count if layerwise else 0, block_count, block_count + 1))
+    for e in range(own_all.shape[0]):
+        for a in range(block_count):
+            slack = -np.inf
+            for b in range(a + 1, reach[e, a] + 1):
+                load = (weight[b] - weight[a]) * inv_r[e]
+                slack = max(slack, load - (work[b - 1] - work[a]) * inv_c[e])
+                own_all[e, a, b] = slack + (work[b] - work[a]) * inv_c[e]
+    for s in range(1, 1 << device_count):
+        if stop[0]:
+            return 1
+        for e in range(device_count):
+            rest = s & ~(1 << e)
+            if rest == s:
+                continue
+            if layerwise:
+                own = own_all[e]
+            if rest == 0:
+                for b in range(1, reach[e, 0] + 1):
+                    comp = (work[b] - work[0]) * inv_c[e]
+                    load = (weight[b] - weight[0]) * inv_r[e]
+                    value[s, b, e] = own[0, b] if layerwise else load + comp
+                continue
+            count = 0
+            for d in range(device_count):
+                if rest & (1 << d):
+                    members[count] = d
+                    count += 1
+            least = 1
+            for b in range(2, block_count + 1):
+                while least < b and reach[e, least] < b:
+                    least += 1
+                best = np.inf
+                for a in range(least, b):
+                    comp = (work[b] - work[a]) * inv_c[e]
+                    load = (weight[b] - weight[a]) * inv_r[e]
+                    for i in range(count):
+                        d = members[i]
+                        before = value[rest, a, d]
+                        x = latency + activation[a - 1] * inv_rate[d, e]
+                        if layerwise:
+                            finish = max(before + x + comp, own[a, b])
+                        else:
+                            finish = max(load, before) + x + comp
+                        best = min(best, finish)
+                value[s, b, e] = best
+    return 0
+
+
+@njit(nb.int64(_I2, _I2, _I1, _I1, _STOP), **_OPTIONS)
+def farthest(reach, digits, digit_place, far, stop):
+    """Fill ``far[q]``: the most blocks that the devices counted by ``q`` can hold, in some order.
+
+    far(S) = max over e in S of reach_e(far(S without e)), exact as reach never falls.
+    Returns 1 when stopped early, else 0.
+    """
+    type_count, block_count = reach.shape
+    far[0] = 0
+    for q in range(1, far.shape[0]):
+        if q % 4096 == 0 and stop[0]:
+            return 1
+        best = 0
+        for e in range(type_count):
+            if digits[q, e] > 0:
+                before = far[q - digit_place[e]]
+                best = max(best, block_count if before == block_count else reach[e, before])
+        far[q] = best
+    return 0

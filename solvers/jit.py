@@ -1,0 +1,42 @@
+"""Just-in-time compiled modules: imported when needed, their first compilation measured."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+import threading
+import time
+from types import ModuleType
+
+_log = logging.getLogger("shardopt")
+_NOTICE_AFTER_S = 1.5
+
+
+def compiled(module: str) -> tuple[ModuleType, float]:
+    """Import a module of kernels with explicit signatures.
+
+    Parameters
+    ----------
+    module
+        Its name below ``shardopt.solvers``, e.g. ``cold_start.kernels``.
+
+    Returns
+    -------
+    The module, and the seconds that importing it took: compilation on the first run on a
+    machine, loading from numba's cache later, 0 when it was imported before. This time belongs
+    to no solve.
+    """
+    name = f"shardopt.solvers.{module}"
+    if name in sys.modules:
+        return sys.modules[name], 0.0
+    began = time.perf_counter()
+    notice = threading.Timer(
+        _NOTICE_AFTER_S, _log.warning, ["compiling %s: once on this machine, then cached", module]
+    )
+    notice.start()
+    try:
+        loaded = importlib.import_module(name)
+    finally:
+        notice.cancel()
+    return loaded, time.perf_counter() - began
