@@ -5,9 +5,12 @@ The checker and the evaluator do not use this module.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from itertools import accumulate
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,7 +116,6 @@ class DeviceTypes:
 def make_tables(instance: Instance) -> Tables:
     """Compute the tables of an instance."""
     blocks, devices = instance.blocks, instance.devices
-    weights = [b.weight_bytes for b in blocks]
     if instance.links_bytes_per_s is not None:
         rate = np.array(instance.links_bytes_per_s, dtype=np.float64)
     else:
@@ -123,8 +125,8 @@ def make_tables(instance: Instance) -> Tables:
     np.fill_diagonal(rate, np.inf)
     return Tables(
         instance=instance,
-        work=_prefix([b.flops for b in blocks]),
-        weight=_prefix(weights),
+        work=_prefix([float(b.flops) for b in blocks]),
+        weight=_prefix([float(b.weight_bytes) for b in blocks]),
         activation=np.array([b.activation_bytes for b in blocks], dtype=np.float64),
         compute=np.array([d.flops_per_s for d in devices]),
         load=np.array([d.load_bytes_per_s for d in devices]),
@@ -136,11 +138,15 @@ def make_tables(instance: Instance) -> Tables:
 
 def _prefix(values: list[float]) -> FloatArray:
     """Return prefix sums, each rounded once."""
-    sums, total = [0.0], Fraction(0)
-    for value in values:
-        total += Fraction(value)
-        sums.append(float(total))
-    return np.array(sums)
+    scaled, unit = _as_integers(values)
+    sums = [0, *accumulate(scaled)]
+    return np.array([total / unit for total in sums])
+
+
+def _as_integers(values: list[float]) -> tuple[list[int], int]:
+    """Return the values times a common power of two that makes them all whole, and that power."""
+    unit = max((value.as_integer_ratio()[1] for value in set(values)), default=1)
+    return [int(Fraction(value) * unit) if unit > 1 else int(value) for value in values], unit
 
 
 def _reach(instance: Instance) -> IntArray:
@@ -150,36 +156,60 @@ def _reach(instance: Instance) -> IntArray:
     with it where a run fits to the last byte.
     """
     count = len(instance.blocks)
-    prefix = [Fraction(0)]
-    for block in instance.blocks:
-        prefix.append(prefix[-1] + Fraction(block.weight_bytes))
-    by_memory: dict[float, IntArray] = {}
-    for device in instance.devices:
-        if device.memory_bytes not in by_memory:
-            by_memory[device.memory_bytes] = _reach_of(instance, device.memory_bytes, prefix)
-    rows = [by_memory[device.memory_bytes] for device in instance.devices]
-    return np.array(rows, dtype=np.int64).reshape(len(rows), count)
+    sizes = [block.weight_bytes for block in instance.blocks]
+    sizes += [block.activation_bytes for block in instance.blocks]
+    scaled, unit = _as_integers([float(size) for size in sizes])
+    weight = [0, *accumulate(scaled[:count])]
+    activation = scaled[count:]
+    rows: dict[float, IntArray] = {}
+    for memory in {device.memory_bytes for device in instance.devices}:
+        limit = memory * (1 + MEMORY_TOLERANCE)
+        if unit == 1 and weight[-1] + max(activation) < 2**53:
+            rows[memory] = _reach_whole(weight, activation, limit)
+        else:
+            rows[memory] = _reach_exact(weight, activation, limit, unit)
+    return np.array([rows[device.memory_bytes] for device in instance.devices], dtype=np.int64)
 
 
-def _reach_of(instance: Instance, memory: float, prefix: list[Fraction]) -> IntArray:
-    """Two pointers: the stop only moves right; a deque holds the largest activation inside."""
-    activation = [block.activation_bytes for block in instance.blocks]
+def _reach_whole(weight: list[int], activation: list[int], limit: float) -> IntArray:
+    """Return ``reach[a]`` for whole numbers of bytes below 2^53, where float64 is exact.
+
+    With the least and the largest activation of all, searching the prefix sums brackets the
+    answer; where both agree, mostly everywhere, nothing is left to do.
+    """
+    prefix = np.array(weight, dtype=np.int64)
+    room = int(min(limit, 2.0**53))
+    start, count = prefix[:-1], len(activation)
+    low = np.searchsorted(prefix, start + (room - max(activation)), side="right") - 1
+    high = np.searchsorted(prefix, start + (room - min(activation)), side="right") - 1
+    own = np.arange(count)
+    low, high = np.maximum(low, own), np.maximum(high, own)
+    for a in np.flatnonzero(low < high):
+        # Need(a, b) never falls with b.
+        top = max(activation[a : low[a]], default=0)
+        while low[a] < high[a]:
+            top = max(top, activation[low[a]])
+            if top + weight[low[a] + 1] - weight[a] > room:
+                break
+            low[a] += 1
+    return np.asarray(low, dtype=np.int64)
+
+
+def _reach_exact(weight: list[int], activation: list[int], limit: float, unit: int) -> IntArray:
+    """Return ``reach[a]`` for any sizes: two pointers, a deque with the largest activation."""
     count = len(activation)
-    limit = memory * (1 + MEMORY_TOLERANCE)
     reach = np.empty(count, dtype=np.int64)
-    largest: list[int] = []  # indices with falling activations; ``head`` is its first live entry
-    head = stop = 0
+    largest: deque[int] = deque()  # positions inside the run, activations falling
+    stop = 0
     for a in range(count):
         stop = max(stop, a)
-        while head < len(largest) and largest[head] < a:
-            head += 1
+        while largest and largest[0] < a:
+            largest.popleft()
         while stop < count:
-            top = activation[stop]
-            if head < len(largest):
-                top = max(top, activation[largest[head]])
-            if float(Fraction(top) + prefix[stop + 1] - prefix[a]) > limit:
+            top = max(activation[stop], activation[largest[0]] if largest else 0)
+            if (top + weight[stop + 1] - weight[a]) / unit > limit:
                 break
-            while len(largest) > head and activation[largest[-1]] <= activation[stop]:
+            while largest and activation[largest[-1]] <= activation[stop]:
                 largest.pop()
             largest.append(stop)
             stop += 1
@@ -190,33 +220,29 @@ def _reach_of(instance: Instance, memory: float, prefix: list[Fraction]) -> IntA
 def device_types(instance: Instance) -> DeviceTypes:
     """Group the devices that can be swapped without changing anything (spec section 4.6).
 
-    Their five numbers are equal and, with links, swapping them leaves the matrix unchanged.
-    Being swappable is an equivalence, so one representative per type is enough to compare with.
+    Their five numbers are equal or, with links, the first three, and swapping them leaves the
+    matrix unchanged. Being swappable is an equivalence, so one representative per type is
+    enough to compare with.
     """
     links = None
     if instance.links_bytes_per_s is not None:
         links = np.array(instance.links_bytes_per_s, dtype=np.float64)
         np.fill_diagonal(links, 0.0)
+    groups: dict[Any, list[list[int]]] = {}  # a key that swappable devices share -> types
     members: list[list[int]] = []
     for k, device in enumerate(instance.devices):
-        for group in members:
-            other = instance.devices[group[0]]
-            same = (
-                device.flops_per_s == other.flops_per_s
-                and device.load_bytes_per_s == other.load_bytes_per_s
-                and device.memory_bytes == other.memory_bytes
-                and (
-                    _swappable(links, group[0], k)
-                    if links is not None
-                    else device.uplink_bytes_per_s == other.uplink_bytes_per_s
-                    and device.downlink_bytes_per_s == other.downlink_bytes_per_s
-                )
-            )
-            if same:
-                group.append(k)
-                break
+        key: tuple[Any, ...] = (device.flops_per_s, device.load_bytes_per_s, device.memory_bytes)
+        if links is None:
+            key += (device.uplink_bytes_per_s, device.downlink_bytes_per_s)
         else:
-            members.append([k])
+            key += (np.sort(links[k]).tobytes(), np.sort(links[:, k]).tobytes())
+        same_key = groups.setdefault(key, [])
+        group = next((g for g in same_key if links is None or _swappable(links, g[0], k)), None)
+        if group is None:
+            group = []
+            same_key.append(group)
+            members.append(group)
+        group.append(k)
     type_of = np.empty(len(instance.devices), dtype=np.int64)
     for number, group in enumerate(members):
         type_of[group] = number

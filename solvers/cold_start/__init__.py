@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from shardopt.solvers.cold_start.baselines import even, harmonic, single_device
     from shardopt.solvers.cold_start.collapsed_dp import dp_collapsed
-    from shardopt.solvers.cold_start.dssr import dssr
+    from shardopt.solvers.cold_start.relaxation import dssr
     from shardopt.solvers.cold_start.exact_models import direct, direct_cp_sat, minlp, run_flow
-    from shardopt.solvers.cold_start.order_search import order_search
+    from shardopt.solvers.cold_start.local_search import order_search
     from shardopt.solvers.cold_start.subset_dp import dp
 
 _HOME = {
@@ -18,11 +18,11 @@ _HOME = {
     "direct_cp_sat": "exact_models",
     "dp": "subset_dp",
     "dp_collapsed": "collapsed_dp",
-    "dssr": "dssr",
+    "dssr": "relaxation",
     "even": "baselines",
     "harmonic": "baselines",
     "minlp": "exact_models",
-    "order_search": "order_search",
+    "order_search": "local_search",
     "run_flow": "exact_models",
     "single_device": "baselines",
 }

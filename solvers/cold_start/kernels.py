@@ -57,9 +57,7 @@ def _insert_large(list_r, list_s, size, r, s):
 
 
 @njit(
-    nb.int64(
-        _MODEL, _I1, _I1, _I2, _I1, _I1, _F3, nb.float64, nb.float64, _F3, _STOP
-    ),
+    nb.int64(_MODEL, _I1, _I1, _I2, _I1, _I1, _F3, nb.float64, nb.float64, _F3, _STOP),
     **_OPTIONS,
 )
 def forward(
@@ -212,8 +210,8 @@ def backward(model, available, digit_place, digits, value, upper, margin, deadli
     return 0
 
 
-@njit(nb.int64(_MODEL, _I1, _I1, _I2, _F3, _I2), **_OPTIONS)
-def trace_back(model, available, digit_place, digits, value, stages):
+@njit(nb.int64(_MODEL, _I1, _I1, _F3, _I2), **_OPTIONS)
+def trace_back(model, available, digit_place, value, stages):
     """Write the path of the least ``value[q, L, e]`` into ``stages[n] = (type, a, b)``.
 
     Predecessors are found by recomputing the recurrence, so no table of pointers is needed.
@@ -223,7 +221,7 @@ def trace_back(model, available, digit_place, digits, value, stages):
     type_count, block_count = reach.shape
     best = np.inf
     q = e = 0
-    for state in range(digits.shape[0]):
+    for state in range(value.shape[0]):
         for last in range(type_count):
             if value[state, block_count, last] < best:
                 best, q, e = value[state, block_count, last], state, last

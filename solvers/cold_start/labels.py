@@ -86,9 +86,7 @@ def device_model(tables: Tables) -> tuple[Any, ...]:
     return _kernel_model(tables, np.arange(tables.device_count), tables.inverse_rate)
 
 
-def _kernel_model(
-    tables: Tables, devices: IntArray, inverse_rate: FloatArray
-) -> tuple[Any, ...]:
+def _kernel_model(tables: Tables, devices: IntArray, inverse_rate: FloatArray) -> tuple[Any, ...]:
     return (
         tables.layerwise,
         tables.work,

@@ -10,7 +10,7 @@ SOLVERS = (
     SolverRow(
         "dssr",
         "exact",
-        "cold_start.dssr:dssr",
+        "cold_start.relaxation:dssr",
         "decremental state-space relaxation over critical device types",
         "ours (after Christofides et al. 1981; Boland et al. 2006; Righini and Salani 2008)",
         proves_bounds=True,
@@ -107,7 +107,7 @@ SOLVERS = (
     SolverRow(
         "order-search",
         "heuristic",
-        "cold_start.order_search:order_search",
+        "cold_start.local_search:order_search",
         "local search over device orders; best subset and cuts for each by a DP",
         "ours",
         warm_start=True,

@@ -34,7 +34,7 @@ from shardopt.solvers.cold_start.labels import (
     table_bytes,
     type_model,
 )
-from shardopt.solvers.cold_start.order_search import OrderSearch
+from shardopt.solvers.cold_start.local_search import OrderSearch
 from shardopt.solvers.finish import finish
 from shardopt.solvers.jit import compiled
 
@@ -107,8 +107,12 @@ class Dssr:
         self.rounds: list[dict[str, Any]] = []
         self._kernels: Any = compiled("cold_start.kernels")[0]
 
-    def solve(self, seed: int, start: Solution | None) -> None:
-        """Run the five steps of spec section 4.7."""
+    def solve(self, seed: int, start: Solution | None, all_at_once: bool = False) -> None:
+        """Run the five steps of spec section 4.7.
+
+        With ``all_at_once`` every type becomes critical in the second round, whose relaxation
+        is then the exact DP over counts.
+        """
         self.search.bound = self.bound
         self._first_plans(seed, start)
         if self.infeasible:
@@ -131,7 +135,7 @@ class Dssr:
             if tightened is None:
                 return
             deadlines = tightened
-            critical |= overused
+            critical |= set(range(self.model.type_count)) if all_at_once else overused
 
     def _first_plans(self, seed: int, start: Solution | None) -> None:
         """Steps 1 and 2: an incumbent, or a proof that no plan exists."""
@@ -220,7 +224,7 @@ class Dssr:
     def _path(self, space: StateSpace, value: FloatArray) -> TypePlan:
         stages = np.empty((self.tables.block_count, 3), dtype=np.int64)
         count = self._kernels.trace_back(
-            self.model.arrays, self.model.available, space.place, space.digits, value, stages
+            self.model.arrays, self.model.available, space.place, value, stages
         )
         return [(int(e), int(a), int(b)) for e, a, b in stages[:count][::-1]]
 
