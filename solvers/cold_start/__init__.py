@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from shardopt.solvers.cold_start.baselines import even, harmonic, single_device
     from shardopt.solvers.cold_start.collapsed_dp import dp_collapsed
-    from shardopt.solvers.cold_start.relaxation import dssr
     from shardopt.solvers.cold_start.exact_models import direct, direct_cp_sat, minlp, run_flow
     from shardopt.solvers.cold_start.local_search import order_search
+    from shardopt.solvers.cold_start.relaxation import dssr
     from shardopt.solvers.cold_start.subset_dp import dp
 
 _HOME = {

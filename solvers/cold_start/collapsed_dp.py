@@ -11,8 +11,8 @@ from shardopt.models.cold_start.data import Instance, Solution
 from shardopt.models.cold_start.tables import make_tables
 from shardopt.models.result import Result
 from shardopt.solvers.budget import Budget, OnProgress, interruptible
-from shardopt.solvers.cold_start.relaxation import Dssr
 from shardopt.solvers.cold_start.labels import memory_allowance
+from shardopt.solvers.cold_start.relaxation import Dssr
 from shardopt.solvers.finish import finish
 from shardopt.solvers.jit import compiled
 

@@ -24,6 +24,16 @@ inverse_rate[sender, receiver], latency, reach[receiver, L]."""
 _OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
 
 
+@njit(nb.int64(_F3, nb.float64, _STOP), **_OPTIONS)
+def fill(table, number, stop):
+    """Set all entries, polling: the first touch of gigabytes takes seconds. 1 when stopped."""
+    for i in range(table.shape[0]):
+        if stop[0]:
+            return 1
+        table[i] = number
+    return 0
+
+
 @njit(nb.int64(_F1, _F1, nb.int64, nb.float64, nb.float64), **_OPTIONS)
 def _insert(list_x, list_s, size, x, s):
     """Add (x, s) to a Pareto list of small x and small s; return the new size.

@@ -106,8 +106,9 @@ class OrderSearch:
         order = order.copy()
         value = self._call(self._kernels.order_value, order, np.inf, seconds=seconds)
         if np.isfinite(value):
-            self._call(self._kernels.descend, order, value, seconds=seconds)
-            self.offer(self._plan(order))
+            value = self._call(self._kernels.descend, order, value, seconds=seconds)
+            if value < self.value:
+                self.offer(self._plan(order, value))
         return order
 
     def starting_orders(self) -> list[IntArray]:
@@ -145,10 +146,11 @@ class OrderSearch:
         arguments = (self.model.arrays, order, value, self._table, self.budget.stop)
         return self.budget.call(kernel, *arguments, seconds=seconds)
 
-    def _plan(self, order: IntArray) -> Solution | None:
-        """Return the plan of an order; its DP is run again, to the end."""
+    def _plan(self, order: IntArray, value: float) -> Solution | None:
+        """Return the plan of an order with a known value; its DP is run again, to the end."""
         idle = np.zeros(1, dtype=np.uint8)
-        self._kernels.order_value(self.model.arrays, order, np.inf, self._table, idle)
+        cutoff = np.nextafter(value, np.inf)
+        self._kernels.order_value(self.model.arrays, order, cutoff, self._table, idle)
         stages = np.empty((len(order), 3), dtype=np.int64)
         count = self._kernels.order_stages(self.model.arrays, order, self._table, stages)
         if count == 0:

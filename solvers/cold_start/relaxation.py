@@ -165,8 +165,10 @@ class Dssr:
             self.termination = "memory-limit"
             return None
         space = state_space(self.model.available, critical)
-        value = np.full(shape, np.inf)
+        value = np.empty(shape)
         stopped = self.budget.call(
+            self._kernels.fill, value, np.inf, self.budget.stop
+        ) or self.budget.call(
             self._kernels.forward,
             self.model.arrays,
             self.model.available,
@@ -206,8 +208,10 @@ class Dssr:
 
     def _tighten(self, current: Round) -> Deadlines | None:
         """Step 5: the backward DP. ``None`` when a limit was reached."""
-        latest = np.full(current.value.shape, -np.inf)
+        latest = np.empty_like(current.value)
         stopped = self.budget.call(
+            self._kernels.fill, latest, -np.inf, self.budget.stop
+        ) or self.budget.call(
             self._kernels.backward,
             self.model.arrays,
             self.model.available,

@@ -38,12 +38,13 @@ def dp(
         blocks, devices = tables.block_count, tables.device_count
         size = 8 * 2**devices * devices * (blocks + 1)
         size += 8 * devices * blocks * (blocks + 1) if tables.layerwise else 0
-        extra["table_bytes"] = float(size)
+        extra["table_bytes"] = min(size, 2**63)
         if size > memory_allowance(memory_limit_bytes):
             return finish(instance, "dp", budget, [], termination="memory-limit", extra=extra)
         model = device_model(tables)
-        value = np.full((2**devices, blocks + 1, devices), np.inf)
-        if budget.call(kernels.subset_dp, model, value, budget.stop):
+        value = np.empty((2**devices, blocks + 1, devices))
+        stopped = budget.call(kernels.fill, value, np.inf, budget.stop)
+        if stopped or budget.call(kernels.subset_dp, model, value, budget.stop):
             return finish(instance, "dp", budget, [], extra=extra)
         # The sets are the states of a label DP in which every device is critical.
         stages = np.empty((blocks, 3), dtype=np.int64)
