@@ -7,7 +7,6 @@ from typing import Any
 
 import highspy
 import numpy as np
-from numpy.typing import NDArray
 
 from shardopt.models.formulation import LinearFormulation
 from shardopt.models.linear import FloatArray, LinearArrays

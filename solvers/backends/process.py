@@ -69,7 +69,9 @@ class _Worker:
     """A worker process and the thread that reads what it says."""
 
     def __init__(self) -> None:
-        self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
+        # Both are given back in __exit__: a worker that is killed cannot tidy up.
+        self._scratch = tempfile.TemporaryDirectory(prefix="shardopt-", ignore_cleanup_errors=True)
+        self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         # The worker must find what the caller can import, the caller's own modules included.
         paths = os.pathsep.join(path or str(os.curdir) for path in sys.path)
         self._process = subprocess.Popen(
@@ -78,7 +80,7 @@ class _Worker:
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             bufsize=0,
-            env=os.environ | {"PYTHONPATH": paths},
+            env=os.environ | {"PYTHONPATH": paths, "TMPDIR": self._scratch.name},
             start_new_session=True,  # Ctrl-C in the terminal is the parent's to translate
         )
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
@@ -95,6 +97,7 @@ class _Worker:
         for pipe in (self._process.stdin, self._process.stdout, self._stderr):
             with contextlib.suppress(BrokenPipeError):
                 cast(BinaryIO, pipe).close()
+        self._scratch.cleanup()
 
     def next_message(self, timeout: float) -> Message | None:
         """Return the next message, ``None`` if none comes in time."""

@@ -1,0 +1,160 @@
+"""CBC, the executable that PuLP brings (2.10.3), without PuLP's reading of its answers.
+
+PuLP calls every stop "Optimal" and invents an objective where there is no incumbent; status,
+objective and bound stand only in the final block of CBC's own log.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import signal
+import subprocess
+import tempfile
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pulp
+
+from shardopt.models.formulation import LinearFormulation
+from shardopt.models.linear import FloatArray
+from shardopt.models.result import Termination
+from shardopt.solvers.backends.contract import POLL_S, BackendError, Run, Verdict
+from shardopt.solvers.backends.mps import write_mps
+from shardopt.solvers.backends.scaling import cost_factor
+
+_NUMBER = r"(-?\d[\d.]*(?:e[+-]?\d+)?)"
+_OVERRUN_S = 0.3
+_INFEASIBLE = ("Problem proven infeasible", "Linear relaxation infeasible")
+_ENDED: dict[str, Termination] = {
+    "Optimal solution found": "completed",
+    "Stopped on time": "time-limit",
+    "Stopped on node": "iteration-limit",
+    "Stopped on iteration": "iteration-limit",
+    "Stopped on solution": "iteration-limit",
+    "User ctrl-c": "interrupted",
+}
+
+
+def solve(formulation: LinearFormulation, start: FloatArray | None, run: Run) -> Verdict:
+    """Minimise a linear model with CBC."""
+    arrays = formulation.model.arrays()
+    factor = cost_factor(arrays.cost)
+    with tempfile.TemporaryDirectory(prefix="shardopt-cbc-") as folder:
+        here = Path(folder)
+        write_mps(here / "model.mps", arrays, factor)
+        if start is not None:
+            _write_start(here / "start.txt", start)
+        code = _run_cbc(_command(here, run, start is not None), here / "log.txt", run)
+        log = (here / "log.txt").read_text(errors="replace")
+        if code != 0:
+            raise BackendError(f"CBC exited with {code}: {log.strip().splitlines()[-1:]}")
+        verdict, has_incumbent = read_log(log, factor)
+        if has_incumbent:
+            run.plan(_read_solution(here / "solution.txt", arrays.cost.size))
+    if run.stopped() and verdict.termination != "completed":
+        return Verdict(verdict.native, "interrupted", verdict.bound)
+    if run.left() <= 0.0 and (verdict.infeasible or verdict.termination == "interrupted"):
+        # Interrupted by us for overrunning; and what it calls infeasible then proves nothing.
+        return Verdict(verdict.native, "time-limit", verdict.bound)
+    return verdict
+
+
+def _command(here: Path, run: Run, has_start: bool) -> list[str]:
+    seed = str(1 + run.seed % (2**31 - 2))  # to CBC 0 means the time of day
+    command = [pulp.apis.PULP_CBC_CMD.pulp_cbc_path, str(here / "model.mps")]
+    command += ["-timeMode", "elapsed", "-randomSeed", seed, "-randomCbcSeed", seed]
+    if math.isfinite(run.left()):
+        command += ["-sec", repr(run.left())]
+    if run.threads > 1:
+        command += ["-threads", str(run.threads)]
+    if not run.presolve:
+        command += ["-presolve", "off", "-preprocess", "off"]
+    if has_start:
+        command += ["-mipstart", str(here / "start.txt")]
+    # By default a plan must be better by 1e-5 to count.
+    command += ["-increment", "1e-9", "-ratioGap", "0", "-allowableGap", "0"]
+    return [*command, "-solve", "-solution", str(here / "solution.txt")]
+
+
+def _run_cbc(command: list[str], log: Path, run: Run) -> int:
+    """Run CBC; it is interrupted, and then writes what it has, when the run must end."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+        )
+        overdue_s = 0.0
+        interrupted = False
+        try:
+            while True:
+                try:
+                    return process.wait(POLL_S)
+                except subprocess.TimeoutExpired:
+                    overdue_s += POLL_S if run.left() <= 0.0 else 0.0
+                if not interrupted and (run.stopped() or overdue_s > _OVERRUN_S):
+                    process.send_signal(signal.SIGINT)
+                    interrupted = True
+        finally:
+            process.kill()
+            process.wait()
+
+
+def read_log(log: str, cost_factor: float) -> tuple[Verdict, bool]:
+    """Read how CBC ended, and whether it wrote an incumbent.
+
+    The bound is rounded in print: it is relaxed by one unit of the last printed digit.
+    """
+    _, found, block = log.rpartition("Result - ")
+    if not found:
+        return _read_log_without_result(log, cost_factor)
+    native = block.splitlines()[0].strip()
+    if native.startswith(_INFEASIBLE):
+        return Verdict(native, "completed", infeasible=True), False
+    ended = next((kind for words, kind in _ENDED.items() if native.startswith(words)), None)
+    if ended is None:
+        raise BackendError(f"CBC ended with {native!r}")
+    objective = re.search(rf"^Objective value: +{_NUMBER}", block, re.MULTILINE)
+    lower = re.search(rf"^Lower bound: +{_NUMBER}", block, re.MULTILINE)
+    if lower is None and ended == "completed":  # then the incumbent is the bound
+        lower = objective
+    bound = None if lower is None else _relaxed(lower[1])
+    if bound is not None and abs(bound) >= 1e30:  # CBC's infinity
+        bound = None
+    return (
+        Verdict(native, ended, None if bound is None else bound / cost_factor),
+        objective is not None,
+    )
+
+
+def _read_log_without_result(log: str, cost_factor: float) -> tuple[Verdict, bool]:
+    """Read the log of a model without integer columns, or one that preprocessing refuted."""
+    value = re.search(rf"^Optimal objective {_NUMBER}", log, re.MULTILINE)
+    if value is not None:
+        return Verdict("Optimal", "completed", _relaxed(value[1]) / cost_factor), True
+    # It says "infeasible or unbounded", but a finite relaxation excludes the latter.
+    if "Pre-processing says infeasible" in log and "Continuous objective value is" in log:
+        return Verdict("Pre-processing says infeasible", "completed", infeasible=True), False
+    raise BackendError(f"CBC ended without a result: {log.strip().splitlines()[-1:]}")
+
+
+def _relaxed(printed: str) -> float:
+    """Return a printed number less one unit of its last digit."""
+    number = Decimal(printed)
+    exponent = number.as_tuple().exponent
+    assert isinstance(exponent, int)  # the pattern admits only finite numbers
+    return float(number - Decimal(1).scaleb(exponent))
+
+
+def _write_start(path: Path, values: FloatArray) -> None:
+    lines = [f"{j} c{j} {value!r}\n" for j, value in enumerate(values.tolist())]
+    path.write_text("start - objective value 0\n" + "".join(lines), encoding="ascii")
+
+
+def _read_solution(path: Path, count: int) -> FloatArray:
+    """Read the columns' values; zeros are not listed."""
+    values = np.zeros(count)
+    for line in path.read_text(encoding="ascii").splitlines()[1:]:
+        words = line.replace("**", " ").split()
+        values[int(words[1].removeprefix("c"))] = float(words[2])
+    return values
