@@ -33,7 +33,7 @@ def instance_from_json(value: Any) -> Any:
     """Return the instance that a parsed instance file describes."""
     problem = _problem_of(value, (INSTANCE_FORMAT,))
     schema = part(problem, "instances", "schema").InstanceFile
-    return validate(schema, value).to_instance()  # type: ignore[attr-defined]
+    return validate(schema, value).to_instance()
 
 
 def instance_to_json(instance: Any) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def solution_from_json(value: Any, problem: str) -> AnySolution:
         raise InputError(shown(value.get("solution")), "a solution", "solution")
     schema = part(problem, "instances", "schema").SolutionEntry
     try:
-        solution: AnySolution = validate(schema, value["solution"]).to_solution()  # type: ignore[attr-defined]
+        solution: AnySolution = validate(schema, value["solution"]).to_solution()
     except InputError as error:
         path = f"solution.{error.path}" if error.path else "solution"
         raise InputError(error.found, error.expected, path) from None

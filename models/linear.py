@@ -86,7 +86,7 @@ class LinearModel:
         value = np.broadcast_to(np.asarray(coefficients, dtype=np.float64).ravel(), index.shape)
         if index.size > 1 and np.any(np.diff(index) <= 0):  # unsorted: repeats are possible
             index, inverse = np.unique(index, return_inverse=True)
-            value = np.bincount(inverse, weights=value, minlength=index.size)
+            value = np.bincount(inverse, weights=value, minlength=index.size).astype(np.float64)
         keep = value != 0.0
         self._column.append(index[keep])
         self._coefficient.append(value[keep])

@@ -155,7 +155,7 @@ class OrderSearch:
         count = self._kernels.order_stages(self.model.arrays, order, self._table, stages)
         if count == 0:
             return None
-        return self.model.decode([tuple(int(v) for v in row) for row in stages[:count][::-1]])
+        return self.model.decode([(int(e), int(a), int(b)) for e, a, b in stages[:count][::-1]])
 
 
 def perturbed(order: IntArray, rng: np.random.Generator) -> IntArray:
