@@ -12,12 +12,11 @@ from shardopt.solvers.cold_start.labels import (
     IntArray,
     StateSpace,
     TypeModel,
-    state_count,
     state_space,
 )
 from shardopt.solvers.jit import compiled
 
-MAX_STATES = 1 << 22
+MAX_STATES = 1 << 24
 """Beyond this number of subsets the question is left to the other methods."""
 
 
@@ -35,14 +34,13 @@ def farthest_plan(model: TypeModel, budget: Budget, memory_bytes: float) -> Fart
     far(S) = max over e in S of reach_e(far(S without e)), far(empty) = 0; a plan exists exactly
     when far(all) = L. Exact because reach never falls (spec section 4.7, step 1).
     """
-    types = range(model.type_count)
-    states = state_count(model.available, types)
-    if states > MAX_STATES or 8 * states * (model.type_count + 1) > memory_bytes:
+    space = state_space(model.available, range(model.type_count))
+    if space.size > MAX_STATES or 8 * space.size > memory_bytes:
         return None
-    space = state_space(model.available, types)
-    far = np.zeros(states, dtype=np.int64)
+    far = np.zeros(space.size, dtype=np.int64)
     kernels = compiled("cold_start.kernels")[0]
-    if budget.call(kernels.farthest, model.reach, space.digits, space.place, far, budget.stop):
+    arguments = (model.reach, model.available, space.place, far, budget.stop)
+    if budget.call(kernels.farthest, *arguments):
         return None
     end = int(far[-1])
     if end < model.tables.block_count:
@@ -56,7 +54,8 @@ def _plan(model: TypeModel, space: StateSpace, far: IntArray) -> Solution:
     stages: list[tuple[int, int, int]] = []
     q = space.size - 1
     while far[q] > 0:
-        for e in np.flatnonzero(space.digits[q]):
+        used = (q // space.place) % (model.available + 1)
+        for e in np.flatnonzero(used):
             before = int(q - space.place[e])
             start = int(far[before])
             stop = count if start == count else int(model.reach[e, start])

@@ -66,69 +66,99 @@ def _insert_large(list_r, list_s, size, r, s):
     return kept + 1
 
 
+@njit(nb.float64(_F1, _F1, nb.float64, nb.float64, nb.int64, nb.int64), **_OPTIONS)
+def _slack(work, weight, inv_c, inv_r, a, b):
+    """Return ``G(a,b) - Comp(a,b)`` = max over i in the run of [ Load(a,i+1) - Comp(a,i) ]."""
+    slack = -np.inf
+    for i in range(a, b):
+        slack = max(slack, (weight[i + 1] - weight[a]) * inv_r - (work[i] - work[a]) * inv_c)
+    return slack
+
+
 @njit(
-    nb.int64(_MODEL, _I1, _I1, _I2, _I1, _I1, _F3, nb.float64, nb.float64, _F3, _STOP),
+    nb.int64(_MODEL, _I1, _I1, _I1, _I1, _I1, _F3, nb.float64, nb.float64, _I1, _F3, _STOP),
     **_OPTIONS,
 )
 def forward(
-    model, available, digit_place, digits, need, old_of, deadline, upper, margin, value, stop
+    model, available, place, largest, old_place, old_slab, latest, upper, margin, slab, value, stop
 ):
-    """Fill ``value[q, b, e]``: the least finish of blocks ``[0, b)`` with last type ``e``.
+    """Compute the least finish of blocks ``[0, b)`` by state, cut and last type.
 
-    ``q`` counts the critical types used so far in mixed radix: ``digits[q, e]`` is the count of
-    critical type ``e`` and ``digit_place[e]`` its place value, 0 for types that are not
-    critical. These are counted by nobody, so the recurrence (spec section 4.5) is a relaxation,
-    and exact when every type is critical. ``available[e]`` is the number of devices of a type.
+    A state ``q`` counts the devices used so far of the critical types, in mixed radix:
+    ``place[e]`` is the place value of type ``e``, 0 if it is not critical. Types that are not
+    critical are counted by nobody, so the recurrence (spec section 4.5) is a relaxation, and
+    exact when all are critical. ``available[e]`` devices exist of a type; one of them holds
+    ``largest[e]`` blocks at most.
 
-    States are dropped when their value exceeds ``upper`` or the deadline
-    ``deadline[old_of[q], b, e]`` by more than ``margin``, or when b < ``need[q]``.
-    ``value`` must come filled with infinity. Returns 1 when stopped early, else 0.
+    State ``q`` has its labels in ``value[slab[q], b, e]``. Slabs are handed out when a state is
+    first reached, so that memory goes to states that exist; ``slab`` must come filled with -1.
+
+    Labels are dropped when they exceed ``upper``, or the deadline of the round before, by more
+    than ``margin``, or when the devices that are left cannot hold the blocks that are left.
+    That deadline is ``latest[old_slab[p], b, e]``, ``p`` counting by ``old_place``; a state
+    that the round before did not reach (-1) leads nowhere.
+
+    Returns 0; 1 when stopped early; 2 when there are no slabs left.
     """
     layerwise, work, weight, activation, inv_c, inv_r, inv_rate, latency, reach = model
     type_count, block_count = reach.shape
-    states = digits.shape[0]
     list_x, list_s = np.empty(type_count), np.empty(type_count)
     alive = np.empty(type_count, dtype=np.int64)
-    for q in range(states):
-        for a in range(0 if q == 0 else 1, block_count):
+    used = np.empty(type_count, dtype=np.int64)
+    slab[0], slabs = 0, 1
+    value[0] = np.inf
+    for q in range(slab.shape[0]):
+        if slab[q] < 0:
+            continue
+        here = value[slab[q]]
+        old_q, least = 0, block_count
+        for e in range(type_count):
+            used[e] = (q // place[e]) % (available[e] + 1) if place[e] > 0 else 0
+            old_q += used[e] * old_place[e]
+            least -= (available[e] - used[e]) * largest[e]
+        for a in range(0 if q == 0 else max(1, least), block_count):
             if stop[0]:
                 return 1
             alive_count = 0
             if a > 0:
-                if a < need[q]:
-                    continue
                 for d in range(type_count):
-                    if value[q, a, d] < np.inf:
+                    if here[a, d] < np.inf:
                         alive[alive_count] = d
                         alive_count += 1
                 if alive_count == 0:
                     continue
             for e in range(type_count):
-                place = digit_place[e]
-                if place > 0 and digits[q, e] >= available[e]:
-                    continue
                 last = reach[e, a]
-                if last == a:
+                if used[e] >= available[e] or last == a:
+                    continue
+                old = old_slab[old_q + old_place[e]]
+                if old < 0:
                     continue
                 # What the senders offer: the envelope of (X, V + X); nothing to wait for at 0.
                 size, ready = 0, np.inf
                 if a == 0:
                     size, ready = 1, 0.0
                     list_x[0], list_s[0] = 0.0, 0.0
-                else:
-                    for i in range(alive_count):
-                        d = alive[i]
-                        if d == e and available[e] < 2:
-                            continue
-                        x = latency + activation[a - 1] * inv_rate[d, e]
-                        s = value[q, a, d] + x
-                        ready = min(ready, s)
-                        if not layerwise:
-                            size = _insert(list_x, list_s, size, x, s)
-                    if ready == np.inf:
+                for i in range(alive_count):
+                    d = alive[i]
+                    if d == e and available[e] < 2:
                         continue
-                target = q + place
-                old = old_of[target]
+                    x = latency + activation[a - 1] * inv_rate[d, e]
+                    s = here[a, d] + x
+                    ready = min(ready, s)
+                    if not layerwise:
+                        size = _insert(list_x, list_s, size, x, s)
+                if ready == np.inf:
+                    continue
+                target = q + place[e]
+                if slab[target] < 0:
+                    if slabs == value.shape[0]:
+                        return 2
+                    slab[target] = slabs
+                    value[slabs] = np.inf
+                    slabs += 1
+                there = value[slab[target]]
+                first = least + largest[e] if place[e] > 0 else least
                 slack = -np.inf
                 for b in range(a + 1, last + 1):
                     comp = (work[b] - work[a]) * inv_c[e]
@@ -144,50 +174,51 @@ def forward(
                         finish += comp
                     if finish > upper + margin:
                         break  # both terms only grow with b
-                    if (
-                        finish < value[target, b, e]
-                        and b >= need[target]
-                        and finish <= deadline[old, b, e] + margin
-                    ):
-                        value[target, b, e] = finish
+                    if b >= first and finish < there[b, e] and finish <= latest[old, b, e] + margin:
+                        there[b, e] = finish
     return 0
 
 
 @njit(
-    nb.int64(_MODEL, _I1, _I1, _I2, _F3, nb.float64, nb.float64, _F3, _STOP),
+    nb.int64(_MODEL, _I1, _I1, _I1, _F3, nb.float64, nb.float64, _F3, _STOP),
     **_OPTIONS,
 )
-def backward(model, available, digit_place, digits, value, upper, margin, deadline, stop):
-    """Fill ``deadline[q, a, d]``: the latest finish of ``[0, a)`` that can still meet ``upper``.
+def backward(model, available, place, slab, value, upper, margin, latest, stop):
+    """Compute ``latest[slab[q], a, d]``: the latest finish of ``[0, a)`` that can meet ``upper``.
 
     Only where ``value`` is finite; elsewhere, and where nothing can follow, -infinity.
-    ``deadline`` must come filled with -infinity. Returns 1 when stopped early, else 0.
+    Returns 1 when stopped early, else 0.
     """
     layerwise, work, weight, activation, inv_c, inv_r, inv_rate, latency, reach = model
     type_count, block_count = reach.shape
-    states = digits.shape[0]
     list_r, list_s = np.empty(block_count + 1), np.empty(block_count + 1)
     alive = np.empty(type_count, dtype=np.int64)
-    for q in range(states - 1, -1, -1):
+    for q in range(slab.shape[0] - 1, -1, -1):
+        if slab[q] < 0:
+            continue
+        here, due_here = value[slab[q]], latest[slab[q]]
+        due_here[:] = -np.inf
         for d in range(type_count):
-            if value[q, block_count, d] < np.inf:
-                deadline[q, block_count, d] = upper
+            if here[block_count, d] < np.inf:
+                due_here[block_count, d] = upper
         for a in range(block_count - 1, 0, -1):
             if stop[0]:
                 return 1
             alive_count = 0
             for d in range(type_count):
-                if value[q, a, d] < np.inf:
+                if here[a, d] < np.inf:
                     alive[alive_count] = d
                     alive_count += 1
             if alive_count == 0:
                 continue
             for e in range(type_count):
-                place = digit_place[e]
-                if place > 0 and digits[q, e] >= available[e]:
+                if place[e] > 0 and (q // place[e]) % (available[e] + 1) >= available[e]:
+                    continue
+                following = slab[q + place[e]]
+                if following < 0:
                     continue
                 # Per run: it may begin to compute by r, and its loading leaves s for receiving.
-                size, latest = 0, -np.inf
+                size, best = 0, -np.inf
                 slack = -np.inf
                 for b in range(a + 1, reach[e, a] + 1):
                     comp = (work[b] - work[a]) * inv_c[e]
@@ -195,16 +226,15 @@ def backward(model, available, digit_place, digits, value, upper, margin, deadli
                     slack = max(slack, load - (work[b - 1] - work[a]) * inv_c[e])
                     if comp > upper + margin:
                         break
-                    due = deadline[q + place, b, e]
+                    due = latest[following, b, e]
                     if due == -np.inf:
                         continue
                     r = due - comp
-                    if layerwise:
-                        if slack <= r + margin:
-                            latest = max(latest, r)
-                    else:
+                    if not layerwise:
                         size = _insert_large(list_r, list_s, size, r, r - load)
-                if (size == 0 and not layerwise) or (layerwise and latest == -np.inf):
+                    elif slack <= r + margin:
+                        best = max(best, r)
+                if (layerwise and best == -np.inf) or (not layerwise and size == 0):
                     continue
                 for i in range(alive_count):
                     d = alive[i]
@@ -212,17 +242,17 @@ def backward(model, available, digit_place, digits, value, upper, margin, deadli
                         continue
                     x = latency + activation[a - 1] * inv_rate[d, e]
                     if not layerwise:
-                        latest = -np.inf
+                        best = -np.inf
                         for j in range(size):
                             if list_s[j] + margin >= x:
-                                latest = max(latest, list_r[j])
-                    deadline[q, a, d] = max(deadline[q, a, d], latest - x)
+                                best = max(best, list_r[j])
+                    due_here[a, d] = max(due_here[a, d], best - x)
     return 0
 
 
-@njit(nb.int64(_MODEL, _I1, _I1, _F3, _I2), **_OPTIONS)
-def trace_back(model, available, digit_place, value, stages):
-    """Write the path of the least ``value[q, L, e]`` into ``stages[n] = (type, a, b)``.
+@njit(nb.int64(_MODEL, _I1, _I1, _I1, _F3, _I2), **_OPTIONS)
+def trace_back(model, available, place, slab, value, stages):
+    """Write the path of the least label at block L into ``stages[n] = (type, a, b)``.
 
     Predecessors are found by recomputing the recurrence, so no table of pointers is needed.
     Returns the number of stages, in reverse order; 0 if no path exists.
@@ -231,41 +261,42 @@ def trace_back(model, available, digit_place, value, stages):
     type_count, block_count = reach.shape
     best = np.inf
     q = e = 0
-    for state in range(value.shape[0]):
-        for last in range(type_count):
-            if value[state, block_count, last] < best:
-                best, q, e = value[state, block_count, last], state, last
+    for state in range(slab.shape[0]):
+        if slab[state] >= 0:
+            for last in range(type_count):
+                if value[slab[state], block_count, last] < best:
+                    best, q, e = value[slab[state], block_count, last], state, last
     if best == np.inf:
         return 0
     b, n = block_count, 0
     while b > 0:
-        before = q - digit_place[e]
+        before = q - place[e]
         nearest, from_a, from_d = np.inf, 0, -1
+        slack = 0.0
         for a in range(b - 1, -1, -1):
             if reach[e, a] < b:
                 break
             comp = (work[b] - work[a]) * inv_c[e]
             load = (weight[b] - weight[a]) * inv_r[e]
-            slack = 0.0
             if layerwise:
-                slack = -np.inf
-                for i in range(a, b):
-                    ahead = (weight[i + 1] - weight[a]) * inv_r[e]
-                    slack = max(slack, ahead - (work[i] - work[a]) * inv_c[e])
+                slack = _slack(work, weight, inv_c[e], inv_r[e], a, b)
             if a == 0:
                 if before == 0:
                     finish = comp + (slack if layerwise else load)
                     if finish < nearest:
                         nearest, from_a, from_d = finish, 0, -1
                 continue
+            if slab[before] < 0:
+                continue
             for d in range(type_count):
-                if value[before, a, d] == np.inf or (d == e and available[e] < 2):
+                ready = value[slab[before], a, d]
+                if ready == np.inf or (d == e and available[e] < 2):
                     continue
                 x = latency + activation[a - 1] * inv_rate[d, e]
                 if layerwise:
-                    finish = comp + max(value[before, a, d] + x, slack)
+                    finish = comp + max(ready + x, slack)
                 else:
-                    finish = comp + max(load + x, value[before, a, d] + x)
+                    finish = comp + max(load + x, ready + x)
                 if finish < nearest:
                     nearest, from_a, from_d = finish, a, d
         stages[n, 0], stages[n, 1], stages[n, 2] = e, from_a, b
@@ -353,12 +384,7 @@ def order_stages(model, order, value, stages):
                 break
             comp = (work[b] - work[a]) * inv_c[e]
             load = (weight[b] - weight[a]) * inv_r[e]
-            slack = 0.0
-            if layerwise:
-                slack = -np.inf
-                for i in range(a, b):
-                    ahead = (weight[i + 1] - weight[a]) * inv_r[e]
-                    slack = max(slack, ahead - (work[i] - work[a]) * inv_c[e])
+            slack = _slack(work, weight, inv_c[e], inv_r[e], a, b) if layerwise else 0.0
             if a == 0:
                 finish = comp + (slack if layerwise else load)
                 if finish < nearest:
@@ -379,11 +405,12 @@ def order_stages(model, order, value, stages):
     return length
 
 
-@njit(nb.float64(_MODEL, _I1, nb.float64, _F2, _STOP), **_OPTIONS)
-def descend(model, order, best, value, stop):
-    """Improve ``order`` in place: move one device at a time, first improvement, to a local optimum.
+@njit(nb.float64(_MODEL, _I1, nb.float64, nb.int64, _F2, _STOP), **_OPTIONS)
+def descend(model, order, best, evaluations, value, stop):
+    """Improve ``order`` in place: move one device at a time, first improvement.
 
-    Returns the value of the final order; ``best`` is the value of the given one.
+    Ends in a local optimum, or after so many evaluations. Returns the value of the final
+    order; ``best`` is the value of the given one.
     """
     count = order.shape[0]
     trial = np.empty_like(order)
@@ -406,7 +433,8 @@ def descend(model, order, best, value, stop):
                 if m < count:
                     trial[m] = moved
                 found = order_value(model, trial, best, value, stop)
-                if stop[0]:
+                evaluations -= 1
+                if stop[0] or evaluations < 0:
                     return best
                 if found < best * (1 - 1e-12):
                     best = found
@@ -477,8 +505,8 @@ def subset_dp(model, value, stop):
     return 0
 
 
-@njit(nb.int64(_I2, _I2, _I1, _I1, _STOP), **_OPTIONS)
-def farthest(reach, digits, digit_place, far, stop):
+@njit(nb.int64(_I2, _I1, _I1, _I1, _STOP), **_OPTIONS)
+def farthest(reach, available, place, far, stop):
     """Fill ``far[q]``: the most blocks that the devices counted by ``q`` can hold, in some order.
 
     far(S) = max over e in S of reach_e(far(S without e)), exact as reach never falls.
@@ -487,12 +515,12 @@ def farthest(reach, digits, digit_place, far, stop):
     type_count, block_count = reach.shape
     far[0] = 0
     for q in range(1, far.shape[0]):
-        if q % 4096 == 0 and stop[0]:
+        if stop[0]:
             return 1
         best = 0
         for e in range(type_count):
-            if digits[q, e] > 0:
-                before = far[q - digit_place[e]]
+            if (q // place[e]) % (available[e] + 1) > 0:
+                before = far[q - place[e]]
                 best = max(best, block_count if before == block_count else reach[e, before])
         far[q] = best
     return 0

@@ -5,7 +5,7 @@ A plan is written as (type, start, stop) triples over types of interchangeable d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,65 +102,32 @@ def _kernel_model(tables: Tables, devices: IntArray, inverse_rate: FloatArray) -
 
 @dataclass(frozen=True)
 class StateSpace:
-    """Counts of the critical types in mixed radix.
+    """Counts of the critical types, numbered in mixed radix.
 
-    ``digits[q, e]`` is the count of critical type ``e`` in state ``q``; ``place[e]`` its place
-    value, 0 for types that are not critical.
+    ``place[e]`` is the place value of type ``e``, 0 if it is not critical; ``size`` the number
+    of states.
     """
 
-    critical: tuple[int, ...]
     place: IntArray
-    digits: IntArray
-
-    @property
-    def size(self) -> int:
-        """Return the number of states."""
-        return len(self.digits)
+    size: int
 
 
-def state_count(available: IntArray, critical: Sequence[int]) -> int:
-    """Return the size of a state space without building it."""
-    size = 1
-    for e in critical:
-        size *= int(available[e]) + 1
-    return size
-
-
-def state_space(available: IntArray, critical: Sequence[int]) -> StateSpace:
+def state_space(available: IntArray, critical: Iterable[int]) -> StateSpace:
     """Number all vectors of counts of the critical types."""
-    critical = tuple(sorted(critical))
-    size = state_count(available, critical)
-    place = np.zeros(len(available), dtype=np.int64)
-    digits = np.zeros((size, len(available)), dtype=np.int64)
-    weight = 1
-    for e in critical:
-        place[e] = weight
-        digits[:, e] = (np.arange(size) // weight) % (available[e] + 1)
-        weight *= int(available[e]) + 1
-    return StateSpace(critical, place, digits)
+    places = [0] * len(available)
+    size = 1  # a Python integer: it may exceed 64 bits
+    for e in sorted(critical):
+        places[e] = size
+        size *= int(available[e]) + 1
+    if size > 2**62:
+        places = [0] * len(available)  # never used: no table of that size will be made
+    return StateSpace(np.array(places, dtype=np.int64), size)
 
 
-def projection(space: StateSpace, older: StateSpace) -> IntArray:
-    """Return, for every state, the state of an older space with the same counts."""
-    return space.digits @ older.place
-
-
-def need(model: TypeModel, space: StateSpace) -> IntArray:
-    """Return the least number of blocks that a state must have placed, ``int[q]``.
-
-    All devices that are left, the uncritical ones in full number, hold at most
-    ``max_a (reach(a) - a)`` blocks each; no plan can come from a state with fewer blocks.
-    """
-    block_count = model.tables.block_count
-    largest = (model.reach - np.arange(block_count)).max(axis=1)
-    left = model.available[None, :] - space.digits
-    placed: IntArray = np.maximum(0, block_count - left @ largest)
-    return placed
-
-
-def table_bytes(states: int, types: int, blocks: int) -> int:
-    """Return the size of one table ``float64[states, blocks + 1, types]``."""
-    return 8 * states * types * (blocks + 1)
+def largest_run(model: TypeModel) -> IntArray:
+    """Return ``int[T]``, the most blocks that one device of a type can hold anywhere."""
+    lengths: IntArray = (model.reach - np.arange(model.tables.block_count)).max(axis=1)
+    return lengths
 
 
 def memory_allowance(memory_limit_bytes: float | None) -> float:

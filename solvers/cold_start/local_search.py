@@ -6,7 +6,6 @@ moves one device at a time. It ends typically 0-4% above the optimum.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,8 @@ from shardopt.solvers.cold_start.baselines import even_plan, harmonic_plan, stro
 from shardopt.solvers.cold_start.labels import IntArray, TypeModel, TypePlan, type_model
 from shardopt.solvers.finish import checked_objective, finish
 from shardopt.solvers.jit import compiled
+
+NO_LIMIT = 2**62
 
 
 def order_search(
@@ -79,8 +80,17 @@ class OrderSearch:
         self.budget.report(value, self.bound)
         return True
 
-    def run(self, seed: int, restarts: int, seconds: float | None = None) -> None:
-        """Descend from the starting orders, then from perturbed best orders."""
+    def run(
+        self,
+        seed: int,
+        restarts: int,
+        seconds: float | None = None,
+        evaluations: int = NO_LIMIT,
+    ) -> None:
+        """Descend from the starting orders, then from perturbed best orders.
+
+        ``evaluations`` limits each descent; unlike ``seconds`` it leaves the run reproducible.
+        """
         began = self.budget.elapsed()
 
         def left() -> float | None:
@@ -97,16 +107,21 @@ class OrderSearch:
                     return
                 order = perturbed(best_order, rng)
             before = self.value
-            found = self.descend(order, remaining)
+            found = self.descend(order, remaining, evaluations)
             if best_order is None or self.value < before:
                 best_order = found
 
-    def descend(self, order: IntArray, seconds: float | None = None) -> IntArray:
+    def descend(
+        self, order: IntArray, seconds: float | None = None, evaluations: int = NO_LIMIT
+    ) -> IntArray:
         """Run one descent and offer its plan; return the order it ended with."""
         order = order.copy()
-        value = self._call(self._kernels.order_value, order, np.inf, seconds=seconds)
+        arrays, table, stop = self.model.arrays, self._table, self.budget.stop
+        evaluate, descend = self._kernels.order_value, self._kernels.descend
+        value = self.budget.call(evaluate, arrays, order, np.inf, table, stop, seconds=seconds)
         if np.isfinite(value):
-            value = self._call(self._kernels.descend, order, value, seconds=seconds)
+            arguments = (arrays, order, value, evaluations, table, stop)
+            value = self.budget.call(descend, *arguments, seconds=seconds)
             if value < self.value:
                 self.offer(self._plan(order, value))
         return order
@@ -139,12 +154,6 @@ class OrderSearch:
                 left[e] -= 1
                 rest.append(int(e))
         return np.array(rest + used, dtype=np.int64)
-
-    def _call(
-        self, kernel: Callable[..., float], order: IntArray, value: float, seconds: float | None
-    ) -> float:
-        arguments = (self.model.arrays, order, value, self._table, self.budget.stop)
-        return self.budget.call(kernel, *arguments, seconds=seconds)
 
     def _plan(self, order: IntArray, value: float) -> Solution | None:
         """Return the plan of an order with a known value; its DP is run again, to the end."""

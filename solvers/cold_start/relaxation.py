@@ -23,15 +23,13 @@ from shardopt.solvers.cold_start.feasibility import farthest_plan
 from shardopt.solvers.cold_start.labels import (
     RELATIVE_MARGIN,
     FloatArray,
+    IntArray,
     StateSpace,
     TypeModel,
     TypePlan,
+    largest_run,
     memory_allowance,
-    need,
-    projection,
-    state_count,
     state_space,
-    table_bytes,
     type_model,
 )
 from shardopt.solvers.cold_start.local_search import OrderSearch
@@ -41,12 +39,23 @@ from shardopt.solvers.jit import compiled
 SEARCH_SHARE = 0.1
 """Share of the time limit that order-search may take for the first upper bound."""
 
+FIRST_EVALUATIONS = 10
+"""Orders that each of its first descents may look at, per device."""
+
+OUT_OF_SLABS = 2
+"""What the forward kernel returns when its memory is used up."""
+
 
 @dataclass
 class Round:
-    """One relaxation: its critical types, labels and least path."""
+    """One relaxation: labels by state, its optimum (a proven bound) and the path behind it.
+
+    Labels of state ``q`` stand in ``value[slab[q], cut, last type]``; ``slab[q]`` is -1 for
+    states that were not reached.
+    """
 
     space: StateSpace
+    slab: IntArray
     value: FloatArray
     bound: float
     path: TypePlan
@@ -54,9 +63,10 @@ class Round:
 
 @dataclass
 class Deadlines:
-    """Latest finishes per state of a space that can still meet the upper bound."""
+    """Latest finishes that can still meet the upper bound, laid out as in `Round`."""
 
     space: StateSpace
+    slab: IntArray
     latest: FloatArray
 
 
@@ -130,7 +140,9 @@ class Dssr:
                 self.search.offer(self.model.decode(current.path))
                 self.optimum = current.bound
                 return
-            self.search.descend(self.search.order_of(current.path))
+            # As many orders as there are states: the search never costs more than the rounds.
+            order = self.search.order_of(current.path)
+            self.search.descend(order, evaluations=int(current.slab.max()))
             tightened = self._tighten(current)
             if tightened is None:
                 return
@@ -149,47 +161,55 @@ class Dssr:
         if not self.infeasible:
             limit = self.budget.time_limit
             seconds = None if limit is None else SEARCH_SHARE * limit
-            self.search.run(seed, restarts=0, seconds=seconds)
+            evaluations = FIRST_EVALUATIONS * self.tables.device_count
+            self.search.run(seed, restarts=0, seconds=seconds, evaluations=evaluations)
 
     def _no_deadlines(self) -> Deadlines:
-        space = state_space(self.model.available, ())
         shape = (1, self.tables.block_count + 1, self.model.type_count)
-        return Deadlines(space, np.full(shape, np.inf))
+        space = state_space(self.model.available, ())
+        return Deadlines(space, np.zeros(1, dtype=np.int64), np.full(shape, np.inf))
 
     def _relax(self, critical: list[int], deadlines: Deadlines) -> Round | None:
         """Step 3: the forward DP. ``None`` when a limit was reached."""
-        states = state_count(self.model.available, critical)
-        shape = (states, self.tables.block_count + 1, self.model.type_count)
-        # This round's labels and deadlines, beside the deadlines of the round before.
-        if 2 * table_bytes(states, shape[2], shape[1] - 1) > self.memory_bytes:
+        space = state_space(self.model.available, critical)
+        slab_shape = (self.tables.block_count + 1, self.model.type_count)
+        slab_bytes = 8 * slab_shape[0] * slab_shape[1]
+        # A third each for this round's labels, its deadlines, and the deadlines of the last.
+        slabs = min(space.size, int((self.memory_bytes - 8 * space.size) / 3 / slab_bytes))
+        if slabs < 1:
             self.termination = "memory-limit"
             return None
-        space = state_space(self.model.available, critical)
-        value = np.empty(shape)
-        stopped = self.budget.call(
-            self._kernels.fill, value, np.inf, self.budget.stop
-        ) or self.budget.call(
+        slab = np.full(space.size, -1, dtype=np.int64)
+        value = np.empty((slabs, *slab_shape))  # untouched pages cost no memory
+        ended = self.budget.call(
             self._kernels.forward,
             self.model.arrays,
             self.model.available,
             space.place,
-            space.digits,
-            need(self.model, space),
-            projection(space, deadlines.space),
+            largest_run(self.model),
+            deadlines.space.place,
+            deadlines.slab,
             deadlines.latest,
             self.search.value,
             self._margin(),
+            slab,
             value,
             self.budget.stop,
         )
-        if stopped:
+        if ended == OUT_OF_SLABS:
+            self.termination = "memory-limit"
+        if ended:
             return None
-        path = self._path(space, value)
-        bound = float(value[:, -1, :].min())
+        reached = value[: slab.max() + 1]
+        bound, path = float(reached[:, -1, :].min()), self._path(space, slab, value)
         self.rounds.append(
-            {"critical_types": len(critical), "states": states, "bound": min(bound, self._upper())}
+            {
+                "critical_types": len(critical),
+                "states": len(reached),
+                "bound": min(bound, self.search.value),
+            }
         )
-        return Round(space, value, bound, path)
+        return Round(space, slab, reached, bound, path)
 
     def _settled(self, current: Round) -> bool:
         """Step 4, raise the bound; whether the incumbent is proven optimal (or nothing exists)."""
@@ -199,7 +219,7 @@ class Dssr:
             self.infeasible = self.search.best is None
             return True
         self.bound = max(self.bound, current.bound)
-        self.search.bound = min(self.bound, self._upper())
+        self.search.bound = min(self.bound, self.search.value)
         self.budget.report(self.search.value if self.search.best else None, self.search.bound)
         if current.bound >= self.search.value * (1 - RELATIVE_MARGIN):
             self.optimum = self.search.value
@@ -210,34 +230,28 @@ class Dssr:
         """Step 5: the backward DP. ``None`` when a limit was reached."""
         latest = np.empty_like(current.value)
         stopped = self.budget.call(
-            self._kernels.fill, latest, -np.inf, self.budget.stop
-        ) or self.budget.call(
             self._kernels.backward,
             self.model.arrays,
             self.model.available,
             current.space.place,
-            current.space.digits,
+            current.slab,
             current.value,
             self.search.value,
             self._margin(),
             latest,
             self.budget.stop,
         )
-        return None if stopped else Deadlines(current.space, latest)
+        return None if stopped else Deadlines(current.space, current.slab, latest)
 
-    def _path(self, space: StateSpace, value: FloatArray) -> TypePlan:
+    def _path(self, space: StateSpace, slab: IntArray, value: FloatArray) -> TypePlan:
         stages = np.empty((self.tables.block_count, 3), dtype=np.int64)
-        count = self._kernels.trace_back(
-            self.model.arrays, self.model.available, space.place, value, stages
-        )
+        arguments = (self.model.arrays, self.model.available, space.place, slab, value, stages)
+        count = self._kernels.trace_back(*arguments)
         return [(int(e), int(a), int(b)) for e, a, b in stages[:count][::-1]]
 
     def _overused(self, path: TypePlan) -> set[int]:
         used = np.bincount([e for e, _, _ in path], minlength=self.model.type_count)
         return {int(e) for e in np.flatnonzero(used > self.model.available)}
-
-    def _upper(self) -> float:
-        return self.search.value
 
     def _margin(self) -> float:
         return RELATIVE_MARGIN * self.search.value if self.search.best is not None else 0.0

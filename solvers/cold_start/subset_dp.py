@@ -46,12 +46,12 @@ def dp(
         stopped = budget.call(kernels.fill, value, np.inf, budget.stop)
         if stopped or budget.call(kernels.subset_dp, model, value, budget.stop):
             return finish(instance, "dp", budget, [], extra=extra)
-        # The sets are the states of a label DP in which every device is critical.
+        # Sets are the states of a label DP in which every device is critical.
         stages = np.empty((blocks, 3), dtype=np.int64)
         one = np.ones(devices, dtype=np.int64)
-        place = 1 << np.arange(devices)
+        place, slab = 1 << np.arange(devices), np.arange(2**devices)
         least = value[:, blocks, :].min()
-        count = kernels.trace_back(model, one, place, value, stages)
+        count = kernels.trace_back(model, one, place, slab, value, stages)
         plan = [(int(e), int(a), int(b)) for e, a, b in stages[:count][::-1]]
         solution = tables.decode(plan) if count else None
     return finish(

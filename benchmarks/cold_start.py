@@ -1,0 +1,110 @@
+"""`cold-start`: every row of the spec page's section 11."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness import Cases, Row, run
+
+from shardopt import generate
+
+LOADINGS = ("whole-run", "layerwise")
+
+
+def _random(preset: str, fast: bool, **options: Any) -> list[Any]:
+    seeds = range(2 if fast else 10)
+    return [generate("cold-start", preset, seed=seed, **options) for seed in seeds]
+
+
+def _csgo(loading: str = "whole-run") -> list[Any]:
+    return [generate("cold-start", "csgo-table1", tokens=2048, loading=loading)]
+
+
+def dp_rows(fast: bool) -> list[Row]:
+    """The published DP."""
+    rows = []
+    for devices, target in ((12, "5 s"), (16, "60 s, 1.5 GB")):
+        instances = _random("random-edge", fast, devices=devices, blocks=80)
+        results = run(instances, "dp")
+        table = max(r.extra["table_bytes"] for r in results) / 1e9
+        rows.append(Row(f"dp K={devices} L=80", target, results, note=f"table {table:.2f} GB"))
+    results = run(_random("random-edge", True, devices=20, blocks=80)[:1], "dp")
+    note = f"{results[0].termination}, table {results[0].extra['table_bytes'] / 1e9:.1f} GB"
+    rows.append(Row("dp K=20 L=80", "memory-limit", results, note=note))
+    return rows
+
+
+def dssr_rows(fast: bool) -> list[Row]:
+    """The relaxation, on every size of the page, in both loadings."""
+    sizes: list[tuple[dict[str, Any], str]] = [
+        ({"devices": 16, "blocks": 80}, "3 s"),
+        ({"devices": 20, "blocks": 80}, "15 s"),
+        ({"devices": 20, "blocks": 100, "spread": 0.3}, "15 s"),
+        ({"devices": 24, "blocks": 80}, "20 s"),
+        ({"devices": 32, "blocks": 80}, "30 s"),
+        ({"devices": 40, "blocks": 100}, "60 s"),
+    ]
+    rows = []
+    for loading in LOADINGS:
+        for size, target in sizes:
+            instances = _random("random-edge", fast, loading=loading, **size)
+            what = " ".join(f"{key[0].upper()}={value}" for key, value in size.items())
+            rows.append(Row(f"dssr {loading} {what}", target, run(instances, "dssr")))
+        instances = _random("tight", fast, devices=16, blocks=80, loading=loading)
+        results = run(instances, "dssr")
+        none = sum(r.status == "infeasible" for r in results)
+        note = f"{none} proven infeasible"
+        rows.append(Row(f"dssr {loading} tight K=16 L=80", "60 s", results, note=note))
+        instances = _random("typed", fast, types=4, per_type=6, blocks=80, loading=loading)
+        rows.append(Row(f"dssr {loading} typed 4x6 L=80", "5 s", run(instances, "dssr")))
+        instances = _random("homogeneous", fast, devices=24, blocks=80, loading=loading)
+        rows.append(Row(f"dssr {loading} homogeneous K=24 L=80", "5 s", run(instances, "dssr")))
+    return rows
+
+
+def ratio_rows(fast: bool) -> list[Row]:
+    """The relaxation against the published DP and the published programme, in the same run."""
+    instances = _random("random-edge", fast, devices=16, blocks=80)
+    slow, quick = run(instances, "dp"), run(instances, "dssr")
+    rows = [Row("dssr against dp, K=16 L=80", "10x", quick, slow)]
+    slow, quick = run(_csgo(), "direct/highs"), run(_csgo(), "dssr")
+    rows.append(Row("dssr against direct/highs, csgo t=2048", "100x", quick, slow))
+    return rows
+
+
+def milp_rows(fast: bool) -> list[Row]:
+    """The two linear formulations on both backends, and where only one of them ends."""
+    rows = []
+    for loading in LOADINGS:
+        for backend in ("highs", "cbc"):
+            direct = run(_csgo(loading), f"direct/{backend}")
+            flow = run(_csgo(loading), f"run-flow/{backend}")
+            rows.append(Row(f"direct/{backend} csgo t=2048 {loading}", "", direct))
+            target = "faster than direct" if loading == "whole-run" else "may be slower"
+            what = f"run-flow/{backend} csgo t=2048 {loading}"
+            rows.append(Row(what, target, flow, direct))
+    for devices, blocks in ((6, 40), (8, 60)):
+        instance = generate("cold-start", "random-edge", devices=devices, blocks=blocks, seed=0)
+        size = f"K={devices} L={blocks} seed 0"
+        rows.append(Row(f"run-flow/highs {size}", "optimal", run([instance], "run-flow/highs")))
+        if not fast:
+            direct = run([instance], "direct/highs")
+            rows.append(Row(f"direct/highs {size}", "leaves a gap", direct))
+    return rows
+
+
+def cp_sat_rows(fast: bool) -> list[Row]:
+    """The constraint programme."""
+    rows = [Row("direct/cp-sat csgo t=2048", "2 s", run(_csgo(), "direct/cp-sat"))]
+    instances = _random("random-edge", fast, devices=8, blocks=80)[: 1 if fast else 3]
+    rows.append(Row("direct/cp-sat K=8 L=80", "60 s", run(instances, "direct/cp-sat")))
+    return rows
+
+
+CASES: Cases = {
+    "dp": dp_rows,
+    "dssr": dssr_rows,
+    "ratios": ratio_rows,
+    "milp": milp_rows,
+    "cp-sat": cp_sat_rows,
+}
