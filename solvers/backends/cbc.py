@@ -25,6 +25,7 @@ from shardopt.solvers.backends.mps import write_mps
 from shardopt.solvers.backends.scaling import cost_factor
 
 _NUMBER = r"(-?\d[\d.]*(?:e[+-]?\d+)?)"
+_INFINITY = 1e30
 _OVERRUN_S = 0.3
 _INFEASIBLE = ("Problem proven infeasible", "Linear relaxation infeasible")
 _ENDED: dict[str, Termination] = {
@@ -118,13 +119,10 @@ def read_log(log: str, cost_factor: float) -> tuple[Verdict, bool]:
     lower = re.search(rf"^Lower bound: +{_NUMBER}", block, re.MULTILINE)
     if lower is None and ended == "completed":  # then the incumbent is the bound
         lower = objective
-    bound = None if lower is None else _relaxed(lower[1])
-    if bound is not None and abs(bound) >= 1e30:  # CBC's infinity
-        bound = None
-    return (
-        Verdict(native, ended, None if bound is None else bound / cost_factor),
-        objective is not None,
-    )
+    bound = None
+    if lower is not None and abs(float(lower[1])) < _INFINITY:
+        bound = _relaxed(lower[1]) / cost_factor
+    return Verdict(native, ended, bound), objective is not None
 
 
 def _read_log_without_result(log: str, cost_factor: float) -> tuple[Verdict, bool]:
@@ -132,9 +130,10 @@ def _read_log_without_result(log: str, cost_factor: float) -> tuple[Verdict, boo
     value = re.search(rf"^Optimal objective {_NUMBER}", log, re.MULTILINE)
     if value is not None:
         return Verdict("Optimal", "completed", _relaxed(value[1]) / cost_factor), True
-    # It says "infeasible or unbounded", but a finite relaxation excludes the latter.
-    if "Pre-processing says infeasible" in log and "Continuous objective value is" in log:
-        return Verdict("Pre-processing says infeasible", "completed", infeasible=True), False
+    # Preprocessing says "infeasible or unbounded", but a finite relaxation excludes the latter.
+    bounded = "Continuous objective value is" in log
+    if "\nProblem is infeasible" in log or (bounded and "Pre-processing says infeasible" in log):
+        return Verdict("infeasible before the search", "completed", infeasible=True), False
     raise BackendError(f"CBC ended without a result: {log.strip().splitlines()[-1:]}")
 
 

@@ -18,7 +18,7 @@ def solve(formulation: CpFormulation, start: dict[int, int] | None, run: Run) ->
     if complaint:
         raise BackendError(f"CP-SAT refused the model: {' '.join(complaint.split())[:200]}")
     if start is not None:
-        model.clear_hints()
+        model.clear_hints()  # type: ignore[no-untyped-call]
         model.proto.solution_hint.vars.extend(start.keys())
         model.proto.solution_hint.values.extend(start.values())
     solver = _solver(run)

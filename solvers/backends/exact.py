@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -61,22 +62,24 @@ def solve_exact(
         Without it everything runs in this process, unwatched: for tests on tiny instances.
     """
     budget = Budget(time_limit, on_progress)
-    record = _Record(job, budget, [*known, start], bound)
-
-    def attempt(presolve: bool, stop_when_refuted: bool) -> None:
-        seconds = None if budget.time_limit is None else budget.left()
-        task = Task(job, seconds, seed, threads, presolve, record.best)
-
-        def stopped() -> bool:
-            return budget.interrupted or (stop_when_refuted and record.refuted())
-
-        if isolated:
-            for message in answer_in_own_process(task, budget, stopped, memory_limit_bytes):
-                record.hear(message)
-        else:
-            answer(task, stopped, record.hear)
-
     with interruptible(budget):
+        record = _Record(job, budget, [*known, start], bound)
+
+        def attempt(presolve: bool, stop_when_refuted: bool) -> None:
+            seconds = None if budget.time_limit is None else budget.left()
+            task = Task(job, seconds, seed, threads, presolve, record.best)
+
+            def stopped() -> bool:
+                return budget.interrupted or (stop_when_refuted and record.refuted())
+
+            if isolated:
+                said = answer_in_own_process(task, budget, stopped, memory_limit_bytes)
+                with contextlib.closing(said):  # the process goes whatever happens here
+                    for message in said:
+                        record.hear(message)
+            else:
+                answer(task, stopped, record.hear)
+
         attempt(presolve, stop_when_refuted=presolve)
         if record.refuted() and presolve and not budget.exhausted():
             record.forget_claims("solving again without presolve")

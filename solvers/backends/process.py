@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from typing import IO, BinaryIO, cast
 
@@ -35,7 +35,7 @@ def answer_in_own_process(
     budget: Budget,
     stopped: Callable[[], bool],
     memory_limit_bytes: float | None = None,
-) -> Iterator[Message]:
+) -> Generator[Message]:
     """Do what `worker.answer` does where crashes, hangs and memory hurt nobody else.
 
     The last message is always an `Ended`. Stop listening early and the process is killed.

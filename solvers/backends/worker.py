@@ -11,7 +11,6 @@ import importlib
 import math
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -162,4 +161,4 @@ def _obey(inbox: BinaryIO, stop: threading.Event) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
