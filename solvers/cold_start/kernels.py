@@ -192,7 +192,7 @@ def backward(model, available, place, slab, value, upper, margin, latest, stop):
     layerwise, work, weight, activation, inv_c, inv_r, inv_rate, latency, reach = model
     type_count, block_count = reach.shape
     list_r, list_s = np.empty(block_count + 1), np.empty(block_count + 1)
-    alive = np.empty(type_count, dtype=np.int64)
+    alive, transfer = np.empty(type_count, dtype=np.int64), np.empty(type_count)
     for q in range(slab.shape[0] - 1, -1, -1):
         if slab[q] < 0:
             continue
@@ -217,7 +217,17 @@ def backward(model, available, place, slab, value, upper, margin, latest, stop):
                 following = slab[q + place[e]]
                 if following < 0:
                     continue
+                least_x, most_x = np.inf, -np.inf
+                for i in range(alive_count):
+                    d = alive[i]
+                    x = latency + activation[a - 1] * inv_rate[d, e]
+                    if d == e and available[e] < 2:
+                        x = np.inf  # never in time
+                    else:
+                        least_x, most_x = min(least_x, x), max(most_x, x)
+                    transfer[i] = x
                 # Per run: it may begin to compute by r, and its loading leaves s for receiving.
+                # Only s between the least and the largest transfer make a difference.
                 size, best = 0, -np.inf
                 slack = -np.inf
                 for b in range(a + 1, reach[e, a] + 1):
@@ -231,22 +241,20 @@ def backward(model, available, place, slab, value, upper, margin, latest, stop):
                         continue
                     r = due - comp
                     if not layerwise:
-                        size = _insert_large(list_r, list_s, size, r, r - load)
+                        s = min(r - load + margin, most_x)
+                        if s >= least_x:
+                            size = _insert_large(list_r, list_s, size, r, s)
                     elif slack <= r + margin:
                         best = max(best, r)
                 if (layerwise and best == -np.inf) or (not layerwise and size == 0):
                     continue
                 for i in range(alive_count):
-                    d = alive[i]
-                    if d == e and available[e] < 2:
-                        continue
-                    x = latency + activation[a - 1] * inv_rate[d, e]
                     if not layerwise:
                         best = -np.inf
                         for j in range(size):
-                            if list_s[j] + margin >= x:
+                            if list_s[j] >= transfer[i]:
                                 best = max(best, list_r[j])
-                    due_here[a, d] = max(due_here[a, d], best - x)
+                    due_here[a, alive[i]] = max(due_here[a, alive[i]], best - transfer[i])
     return 0
 
 
