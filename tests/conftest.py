@@ -1,0 +1,15 @@
+"""What all tests share: how hypothesis looks for counterexamples."""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+# Machines differ in speed, so that a deadline per example would fail by chance. In CI the
+# examples are always the same; at a desk every run looks for new ones.
+settings.register_profile(
+    "shardopt",
+    deadline=None,
+    derandomize=bool(os.environ.get("CI")),
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("shardopt")
