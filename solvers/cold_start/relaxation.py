@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from shardopt.models.cold_start.bounds import work_bound
+from shardopt.models.cold_start.bounds import lower_bound
 from shardopt.models.cold_start.data import Instance, Solution
 from shardopt.models.cold_start.tables import Tables, make_tables
 from shardopt.models.result import Result, Termination
@@ -110,7 +110,7 @@ class Dssr:
         self.memory_bytes = memory_bytes
         self.model: TypeModel = type_model(tables)
         self.search = OrderSearch(self.model, budget)
-        self.bound: float = work_bound(tables.instance)
+        self.bound: float = lower_bound(tables.instance)
         self.optimum: float | None = None
         self.infeasible = False
         self.termination: Termination | None = None
