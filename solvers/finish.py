@@ -27,6 +27,7 @@ def finish(
     exact_value: float | None = None,
     termination: Termination | None = None,
     build_s: float = 0.0,
+    compile_s: float = 0.0,
     faults: Sequence[str] = (),
     extra: Mapping[str, Any] | None = None,
 ) -> Result:
@@ -86,6 +87,7 @@ def finish(
         solution=solution,
         runtime_s=budget.elapsed(),
         build_s=build_s,
+        compile_s=compile_s,
         trace=tuple(budget.trace),
         faults=tuple(faults),
         extra=dict(extra or {}),

@@ -41,5 +41,6 @@ def dp_collapsed(
         exact_value=run.optimum,
         infeasible=run.infeasible,
         termination=run.termination,
-        extra={"rounds": run.rounds, "compile_s": compile_s},
+        compile_s=compile_s,
+        extra={"rounds": run.rounds},
     )

@@ -47,9 +47,7 @@ def order_search(
         for solution in (start, even_plan(tables), harmonic_plan(tables)):
             search.offer(solution)
         search.run(seed, restarts)
-    return finish(
-        instance, "order-search", budget, [search.best, start], extra={"compile_s": compile_s}
-    )
+    return finish(instance, "order-search", budget, [search.best, start], compile_s=compile_s)
 
 
 class OrderSearch:

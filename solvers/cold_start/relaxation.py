@@ -97,7 +97,8 @@ def dssr(
         exact_value=run.optimum,
         infeasible=run.infeasible,
         termination=run.termination,
-        extra={"rounds": run.rounds, "compile_s": compile_s},
+        compile_s=compile_s,
+        extra={"rounds": run.rounds},
     )
 
 

@@ -32,7 +32,7 @@ def dp(
     """
     kernels, compile_s = compiled("cold_start.kernels")
     budget = Budget(time_limit, on_progress)
-    extra: dict[str, float] = {"compile_s": compile_s}
+    extra: dict[str, float] = {}
     with interruptible(budget):
         tables = make_tables(instance)
         blocks, devices = tables.block_count, tables.device_count
@@ -40,12 +40,20 @@ def dp(
         size += 8 * devices * blocks * (blocks + 1) if tables.layerwise else 0
         extra["table_bytes"] = min(size, 2**63)
         if size > memory_allowance(memory_limit_bytes):
-            return finish(instance, "dp", budget, [], termination="memory-limit", extra=extra)
+            return finish(
+                instance,
+                "dp",
+                budget,
+                [],
+                termination="memory-limit",
+                compile_s=compile_s,
+                extra=extra,
+            )
         model = device_model(tables)
         value = np.empty((2**devices, blocks + 1, devices))
         stopped = budget.call(kernels.fill, value, np.inf, budget.stop)
         if stopped or budget.call(kernels.subset_dp, model, value, budget.stop):
-            return finish(instance, "dp", budget, [], extra=extra)
+            return finish(instance, "dp", budget, [], compile_s=compile_s, extra=extra)
         # Sets are the states of a label DP in which every device is critical.
         stages = np.empty((blocks, 3), dtype=np.int64)
         one = np.ones(devices, dtype=np.int64)
@@ -61,5 +69,6 @@ def dp(
         [solution],
         exact_value=float(least) if count else None,
         infeasible=count == 0,
+        compile_s=compile_s,
         extra=extra,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import threading
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -99,7 +100,7 @@ def test_finds_the_optimum_of_the_published_instance(method, tokens, loading, op
 def test_bounds_rise_from_round_to_round_and_never_pass_the_optimum(instance):
     optimum_s = brute_force(instance).value
     bounds = [r["bound"] for r in dssr(instance).extra["rounds"]]
-    for before, after in zip(bounds, bounds[1:], strict=False):
+    for before, after in pairwise(bounds):
         assert after >= before * (1 - 1e-9)
     if optimum_s is not None:
         assert all(bound <= optimum_s * (1 + 1e-9) for bound in bounds)
