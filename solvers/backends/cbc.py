@@ -54,10 +54,13 @@ def solve(formulation: LinearFormulation, start: FloatArray | None, run: Run) ->
         verdict, has_incumbent = read_log(log, factor)
         if has_incumbent:
             run.plan(_read_solution(here / "solution.txt", arrays.cost.size))
-    if run.stopped() and verdict.termination != "completed":
+    if verdict.termination == "completed" and not verdict.infeasible:
+        return verdict
+    # What it calls infeasible when it was cut short proves nothing; and an interrupt may have
+    # been ours, for overrunning.
+    if run.stopped():
         return Verdict(verdict.native, "interrupted", verdict.bound)
-    if run.left() <= 0.0 and (verdict.infeasible or verdict.termination == "interrupted"):
-        # Interrupted by us for overrunning; and what it calls infeasible then proves nothing.
+    if run.left() <= 0.0:
         return Verdict(verdict.native, "time-limit", verdict.bound)
     return verdict
 

@@ -82,8 +82,9 @@ def test_that_a_process_that_ends_without_a_word_is_a_crash():
 
 def test_that_a_process_killed_from_outside_is_a_crash_that_keeps_the_incumbent():
     def kill(point):
-        for worker in workers():
-            worker.kill()
+        if point.objective is not None:
+            for worker in workers():
+                worker.kill()
 
     result = solve_toy(INSTANCE, "fakes.deaf", on_progress=kill, isolated=True)
     assert (result.status, result.termination) == ("feasible", "crashed")

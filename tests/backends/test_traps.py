@@ -14,7 +14,7 @@ from ortools.sat.python import cp_model
 
 from shardopt.models.formulation import CpFormulation
 from shardopt.models.linear import LinearModel
-from shardopt.solvers.backends import highs, messages, worker
+from shardopt.solvers.backends import cbc, highs, messages, mps, worker
 from shardopt.solvers.backends.scaling import cost_factor
 
 
@@ -183,3 +183,38 @@ def test_that_scaling_costs_changes_no_digit(cost):
     factor = cost_factor(costs)
     assert factor >= 1.0
     assert (costs * factor / factor == costs).all()
+
+
+@pytest.mark.parametrize("backend", ["highs", "cbc"])
+@pytest.mark.parametrize("seed", range(3))
+def test_that_an_optimum_is_closed_far_below_the_default_gap(backend, seed):
+    # HiGHS ends at a gap of 1e-4 if nobody forbids it.
+    formulation = toy_models.knapsack(seed)
+    heard = run_adapter(backend, formulation)
+    assert heard.verdict.termination == "completed"
+    assert heard.verdict.bound == pytest.approx(cost(formulation, heard.plans[-1]), rel=1e-7)
+
+
+def test_that_no_digit_is_lost_on_the_way_to_cbc(tmp_path):
+    # PuLP writes twelve digits.
+    model = LinearModel()
+    x = model.add_columns(1, cost=1 / 3, lower=1e-17, upper=2 / 3)
+    model.add_row(x, 1 / 7, lower=1 / 11)
+    mps.write_mps(tmp_path / "model.mps", model.arrays())
+    words = (tmp_path / "model.mps").read_text().split()
+    assert {repr(v) for v in (1 / 3, 1e-17, 2 / 3, 1 / 7, 1 / 11)} <= set(words)
+
+
+def test_that_cbc_never_gets_the_seed_that_means_the_time_of_day(monkeypatch):
+    commands = []
+    run_cbc = cbc._run_cbc
+
+    def listen(command, *rest):
+        commands.append(command)
+        return run_cbc(command, *rest)
+
+    monkeypatch.setattr(cbc, "_run_cbc", listen)
+    for seed in (0, 2**31 - 2, 2**31 - 1, 2**40):
+        run_adapter("cbc", toy_models.golden(), seed=seed)
+    seeds = [int(command[command.index("-randomSeed") + 1]) for command in commands]
+    assert all(0 < seed < 2**31 for seed in seeds)

@@ -263,3 +263,13 @@ def build_without_starts(instance: Instance) -> LinearFormulation:
         raise KeyError("no such column")
 
     return dataclasses.replace(build(instance), encode=encode)
+
+
+def knapsack(seed: int) -> LinearFormulation:
+    """Return a knapsack in several dimensions with many plans of nearly the same cost."""
+    random = np.random.default_rng(seed)
+    model = LinearModel()
+    x = model.add_binaries(35, cost=-1.0 - 0.01 * random.random(35))
+    for _ in range(8):
+        model.add_row(x, random.integers(20, 60, 35), upper=500.0)
+    return plain(model)
