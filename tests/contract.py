@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any, get_args
 
-import pytest
-
 import shardopt
 from shardopt.instances.files import instance_sha256, solution_from_json
 from shardopt.models.discover import part
@@ -33,14 +31,6 @@ KEYS = {
     "solution",
     "trace",
 }
-
-
-def require_written(row: SolverRow) -> None:
-    """Expect a failure of rows whose module does not exist yet."""
-    try:
-        row.load()
-    except ModuleNotFoundError as error:
-        pytest.xfail(str(error))
 
 
 def assert_contract(instance: Any, row: SolverRow, result: Result, optimum: float | None) -> None:
