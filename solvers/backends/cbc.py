@@ -6,6 +6,7 @@ objective and bound stand only in the final block of CBC's own log.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import signal
@@ -27,6 +28,7 @@ from shardopt.solvers.backends.scaling import cost_factor
 _NUMBER = r"(-?\d[\d.]*(?:e[+-]?\d+)?)"
 _INFINITY = 1e30
 _OVERRUN_S = 0.3
+_PATIENCE_S = 0.7  # both together less than the watchdog's grace
 _INFEASIBLE = ("Problem proven infeasible", "Linear relaxation infeasible")
 _ENDED: dict[str, Termination] = {
     "Optimal solution found": "completed",
@@ -49,9 +51,9 @@ def solve(formulation: LinearFormulation, start: FloatArray | None, run: Run) ->
             _write_start(here / "start.txt", start)
         code = _run_cbc(_command(here, run, start is not None), here / "log.txt", run)
         log = (here / "log.txt").read_text(errors="replace")
-        if code != 0:
+        if code:
             raise BackendError(f"CBC exited with {code}: {log.strip().splitlines()[-1:]}")
-        verdict, has_incumbent = read_log(log, factor)
+        verdict, has_incumbent = _cut_off(log, factor) if code is None else read_log(log, factor)
         if has_incumbent:
             run.plan(_read_solution(here / "solution.txt", arrays.cost.size))
     if verdict.termination == "completed" and not verdict.infeasible:
@@ -82,8 +84,12 @@ def _command(here: Path, run: Run, has_start: bool) -> list[str]:
     return [*command, "-solve", "-solution", str(here / "solution.txt")]
 
 
-def _run_cbc(command: list[str], log: Path, run: Run) -> int:
-    """Run CBC; it is interrupted, and then writes what it has, when the run must end."""
+def _run_cbc(command: list[str], log: Path, run: Run) -> int | None:
+    """Run CBC and return its exit code, ``None`` if it had to be killed.
+
+    When the run must end it is interrupted, and then writes what it has; but it is deaf while
+    it solves a large relaxation.
+    """
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
@@ -91,14 +97,15 @@ def _run_cbc(command: list[str], log: Path, run: Run) -> int:
         overdue_s = 0.0
         interrupted = False
         try:
-            while True:
-                try:
+            while overdue_s < _OVERRUN_S + _PATIENCE_S:
+                with contextlib.suppress(subprocess.TimeoutExpired):
                     return process.wait(POLL_S)
-                except subprocess.TimeoutExpired:
-                    overdue_s += POLL_S if run.left() <= 0.0 else 0.0
+                if run.stopped() or run.left() <= 0.0:
+                    overdue_s += POLL_S
                 if not interrupted and (run.stopped() or overdue_s > _OVERRUN_S):
                     process.send_signal(signal.SIGINT)
                     interrupted = True
+            return None
         finally:
             process.kill()
             process.wait()
@@ -126,6 +133,13 @@ def read_log(log: str, cost_factor: float) -> tuple[Verdict, bool]:
     if lower is not None and abs(float(lower[1])) < _INFINITY:
         bound = _relaxed(lower[1]) / cost_factor
     return Verdict(native, ended, bound), objective is not None
+
+
+def _cut_off(log: str, cost_factor: float) -> tuple[Verdict, bool]:
+    """Read the log of a CBC that had to be killed: all it has proven is its first relaxation."""
+    value = re.search(rf"^Continuous objective value is {_NUMBER}", log, re.MULTILINE)
+    bound = None if value is None else _relaxed(value[1]) / cost_factor
+    return Verdict("killed", "time-limit", bound), False
 
 
 def _read_log_without_result(log: str, cost_factor: float) -> tuple[Verdict, bool]:

@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Generator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import IO, BinaryIO, cast
 
 import psutil
@@ -49,6 +49,10 @@ def answer_in_own_process(
             if isinstance(message, Ready):
                 seconds = None if task.seconds is None else budget.left()
                 worker.send(replace(task, seconds=seconds))
+            elif isinstance(message, _Gone):
+                yield Fault(f"the backend's process {message.how}")
+                yield Ended("died", "crashed")
+                return
             elif message is not None:
                 yield message
             if isinstance(message, Ended):
@@ -57,12 +61,21 @@ def answer_in_own_process(
             if reason is not None:
                 break
         worker.kill()
-        while not isinstance(message, Ended):  # what it said before it was killed still counts
+        while True:  # what it said before it was killed still counts
             message = worker.next_message(POLL_S)
-            if isinstance(message, Ended):
-                yield Ended("killed", reason)
-            elif message is not None:
+            if isinstance(message, _Gone):
+                message = Ended("killed", reason)
+            if message is not None:
                 yield message
+            if isinstance(message, Ended):
+                return
+
+
+@dataclass(frozen=True)
+class _Gone:
+    """The worker's channel is closed; ``how`` it went."""
+
+    how: str
 
 
 class _Worker:
@@ -83,7 +96,7 @@ class _Worker:
             env=os.environ | {"PYTHONPATH": paths, "TMPDIR": self._scratch.name},
             start_new_session=True,  # Ctrl-C in the terminal is the parent's to translate
         )
-        self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Message | _Gone] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self.pid = self._process.pid
 
@@ -99,7 +112,7 @@ class _Worker:
                 cast(BinaryIO, pipe).close()
         self._scratch.cleanup()
 
-    def next_message(self, timeout: float) -> Message | None:
+    def next_message(self, timeout: float) -> Message | _Gone | None:
         """Return the next message, ``None`` if none comes in time."""
         try:
             return self._inbox.get(timeout=timeout)
@@ -122,8 +135,7 @@ class _Worker:
             while True:
                 self._inbox.put(messages.receive(cast(BinaryIO, self._process.stdout)))
         except Exception as error:  # the end, or bytes that are no message
-            self._inbox.put(Fault(f"the backend's process {self._last_words(error)}"))
-            self._inbox.put(Ended("died", "crashed"))
+            self._inbox.put(_Gone(self._last_words(error)))
 
     def _last_words(self, error: Exception) -> str:
         if not isinstance(error, EOFError):

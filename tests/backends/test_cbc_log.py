@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pulp
 import pytest
+import toy_models
+from helpers import run_adapter
 
 from shardopt.solvers.backends.cbc import read_log
 from shardopt.solvers.backends.contract import BackendError
@@ -121,3 +124,18 @@ def test_that_an_interrupt_keeps_incumbent_and_bound():
     verdict, has_incumbent = read_log(text, 1.0)
     assert (verdict.termination, has_incumbent) == ("interrupted", True)
     assert verdict.bound == pytest.approx(-14960.620)
+
+
+def test_that_a_cbc_deaf_to_its_limit_leaves_the_bound_of_its_relaxation(monkeypatch, tmp_path):
+    deaf = tmp_path / "cbc"
+    deaf.write_text(
+        "#!/bin/sh\ntrap '' INT\necho 'Continuous objective value is 2048.5 - 1.0 seconds'\n"
+        "exec sleep 600\n"
+    )
+    deaf.chmod(0o755)
+    monkeypatch.setattr(pulp.apis.PULP_CBC_CMD, "pulp_cbc_path", str(deaf))
+    formulation = toy_models.build(toy_models.instance(1.0))  # its one cost is scaled by 1024
+    heard = run_adapter("cbc", formulation, seconds=0.5)
+    assert heard.verdict.termination == "time-limit"
+    assert heard.verdict.bound == pytest.approx(2048.4 / 1024)
+    assert heard.plans == []
