@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from shardopt.instances.strict import read_json, shown, validate, write_json
-from shardopt.models.discover import part, problem_ids
+from shardopt.models.discover import part, problem_ids, require_problem
 from shardopt.models.errors import InputError
 from shardopt.models.result import RESULT_FORMAT, SOLUTION_FORMAT, AnySolution
 
@@ -91,6 +91,31 @@ def solution_from_json(value: Any, problem: str) -> AnySolution:
     return solution
 
 
+def json_schema(problem: str, kind: Literal["instance", "solution"]) -> dict[str, Any]:
+    """Return the JSON Schema of a problem's instance file or solution file."""
+    require_problem(problem)
+    module = part(problem, "instances", "schema")
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    if kind == "instance":
+        return dialect | dict(module.InstanceFile.model_json_schema())
+    solution = module.SolutionEntry.model_json_schema()
+    definitions = solution.pop("$defs", {})
+    properties = {
+        "format": {"const": SOLUTION_FORMAT},
+        "problem": {"const": problem},
+        "instance": {"type": "string"},
+        "solution": solution,
+    }
+    return dialect | {
+        "title": "SolutionFile",
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+        "$defs": definitions,
+    }
+
+
 def solution_to_json(instance: Any, solution: AnySolution) -> dict[str, Any]:
     """Return the solution file of a solution."""
     return {
@@ -120,7 +145,7 @@ def _problem_of(value: Any, formats: tuple[str, ...]) -> str:
 def _only_keys(value: dict[str, Any], keys: set[str]) -> None:
     for key in sorted(keys - value.keys()):
         raise InputError("nothing", "this key", key)
-    for key in value.keys() - keys:
+    for key in sorted(value.keys() - keys):
         raise InputError("an unknown key", "only " + ", ".join(sorted(keys)), key)
     if not isinstance(value["instance"], str):
         raise InputError(shown(value["instance"]), "a string", "instance")

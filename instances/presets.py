@@ -6,14 +6,13 @@ import difflib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from shardopt.models.discover import part, problem_ids
+from shardopt.models.discover import part, require_problem
 from shardopt.models.errors import InputError
 
 
 def presets(problem: str) -> Mapping[str, Callable[..., Any]]:
     """Return the presets of a problem by name."""
-    if problem not in problem_ids():
-        raise InputError(repr(problem), "one of " + ", ".join(problem_ids()), "problem")
+    require_problem(problem)
     found: Mapping[str, Callable[..., Any]] = part(problem, "instances", "presets").PRESETS
     return found
 

@@ -6,11 +6,20 @@ import gzip
 import json
 import math
 import zlib
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+)
+from pydantic_core import ErrorDetails, core_schema
 
 from shardopt.models.errors import InputError
 
@@ -20,32 +29,60 @@ MAX_FILE_BYTES = 1 << 30
 Model = TypeVar("Model", bound="StrictModel")
 
 
+def _without_null_defaults(schema: dict[str, Any]) -> None:
+    """In files, absent is not null: do not let the schema say so."""
+    for field in schema.get("properties", {}).values():
+        if field.get("default", ...) is None:
+            del field["default"]
+
+
 class StrictModel(BaseModel):
     """Base of all file schemas: no unknown keys, no silent conversions."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-def _not_null(value: Any) -> Any:
-    if value is None:
-        raise ValueError("leave it out, null is not allowed")
-    return value
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, json_schema_extra=_without_null_defaults
+    )
 
 
 def _finite(value: Any) -> Any:
-    """Refuse integers that no float can hold before pydantic converts them."""
+    """Make integers that no float can hold infinite before pydantic converts them."""
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 10**300:
-        return math.inf
+        return math.inf if value > 0 else -math.inf
     return value
 
 
 MAX_NUMBER = 1e30
-Number = Annotated[float, BeforeValidator(_finite)]
-NonNegative = Annotated[Number, Field(ge=0, le=MAX_NUMBER)]
-Positive = Annotated[Number, Field(ge=1e-9, le=MAX_NUMBER)]
+Finite = BeforeValidator(_finite)
+# The limits stand before `Finite`, or they would be missing from the JSON Schema.
+Number = Annotated[float, Finite]
+NonNegative = Annotated[float, Field(ge=0, le=MAX_NUMBER), Finite]
+Positive = Annotated[float, Field(ge=1e-9, le=MAX_NUMBER), Finite]
 NonEmptyText = Annotated[str, Field(min_length=1)]
-AbsentOr = BeforeValidator(_not_null)
-"""Put on optional fields: they may be absent, but not null."""
+
+
+class _AbsentOr:
+    """Put on optional fields: they may be absent, but not null, in files and in the schema."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.no_info_before_validator_function(self._not_null, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        described = handler(schema)
+        kinds = [kind for kind in described.get("anyOf", ()) if kind != {"type": "null"}]
+        return kinds[0] if len(kinds) == 1 else described
+
+    @staticmethod
+    def _not_null(value: Any) -> Any:
+        if value is None:
+            raise ValueError("a value (or leave the key out)")
+        return value
+
+
+AbsentOr = _AbsentOr()
 
 
 def read_json(path: str | Path) -> Any:
@@ -83,17 +120,16 @@ def parse_json(raw: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise InputError(f"a byte that is not UTF-8 at offset {error.start}", "UTF-8") from None
     try:
-        return json.loads(
-            text.removeprefix("\ufeff"),
-            parse_constant=_no_constant,
-            parse_int=_integer,
-            object_pairs_hook=_unique_keys,
+        value = json.loads(
+            text.removeprefix("\ufeff"), parse_int=_integer, object_pairs_hook=_object
         )
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise InputError(f"{error.msg} at {place}", "valid JSON") from None
     except RecursionError:
         raise InputError("JSON nested too deeply", "a JSON object") from None
+    _refuse_lax_json(value)
+    return value
 
 
 def _gunzip(raw: bytes) -> bytes:
@@ -109,24 +145,41 @@ def _gunzip(raw: bytes) -> bytes:
     return data
 
 
-def _no_constant(name: str) -> Any:
-    raise InputError(name, "a finite number")
-
-
 def _integer(digits: str) -> int | float:
     # Python refuses to parse integers of more than 4300 digits; none that long is valid here.
-    return math.inf if len(digits) > 320 else int(digits)
+    return float(digits) if len(digits) > 320 else int(digits)
 
 
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+class _RepeatedKey(dict[str, Any]):
+    """An object in which a key stands twice, kept until its place in the file is known."""
+
+    key: str
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
-    if len(result) < len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                raise InputError(f"the key {key!r} twice in one object", "unique keys")
-            seen.add(key)
-    return result
+    if len(result) == len(pairs):
+        return result
+    lax = _RepeatedKey(result)
+    lax.key = Counter(key for key, _ in pairs).most_common(1)[0][0]
+    return lax
+
+
+def _refuse_lax_json(value: Any) -> None:
+    """Refuse, with its place, what Python's parser lets pass: NaN, infinity, a repeated key."""
+    stack: list[tuple[Any, tuple[int | str, ...]]] = [([value], ())]
+    while stack:
+        container, location = stack.pop()
+        if isinstance(container, _RepeatedKey):
+            where = place((*location, container.key)[1:])
+            raise InputError("this key twice", "unique keys", where)
+        entries = container.items() if isinstance(container, dict) else enumerate(container)
+        for step, item in entries:
+            if isinstance(item, (dict, list)):
+                stack.append((item, (*location, step)))
+            elif isinstance(item, float) and not math.isfinite(item):
+                where = place((*location, step)[1:])
+                raise InputError(shown(item), f"a number up to {MAX_NUMBER:g}", where)
 
 
 def write_json(path: str | Path, value: Any) -> None:
@@ -164,6 +217,8 @@ def shown(value: Any) -> str:
         text = json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError):
         text = repr(value)
+    except RecursionError:
+        text = "something nested too deeply"
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -180,6 +235,8 @@ def _found(detail: ErrorDetails) -> str:
         return "nothing"
     if detail["type"] == "extra_forbidden":
         return "an unknown key"
+    if detail["type"] == "too_long":
+        return f"a list of {detail['ctx']['actual_length']}"
     return shown(detail["input"])
 
 
@@ -191,6 +248,7 @@ _EXPECTED = {
     "int_type": "an integer",
     "int_from_float": "an integer",
     "string_type": "a string",
+    "string_unicode": "text without lone surrogates",
     "string_too_short": "a non-empty string",
     "list_type": "a list",
     "tuple_type": "a list",
@@ -217,4 +275,4 @@ def _expected(detail: ErrorDetails) -> str:
         case "value_error":
             return str(context["error"])
         case kind:
-            return _EXPECTED.get(kind, detail["msg"])
+            return _EXPECTED.get(kind, detail["msg"].removeprefix("Input should be "))

@@ -6,12 +6,14 @@ Every problem has one package of the same name in ``models``, ``solvers``, ``ins
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import pkgutil
 from functools import cache
 from types import ModuleType
 
 import shardopt.models
+from shardopt.models.errors import InputError
 
 
 @cache
@@ -19,6 +21,14 @@ def problem_ids() -> tuple[str, ...]:
     """Return the ids of all problems, in alphabetical order."""
     packages = pkgutil.iter_modules(shardopt.models.__path__)
     return tuple(sorted(m.name.replace("_", "-") for m in packages if m.ispkg))
+
+
+def require_problem(problem: str) -> None:
+    """Raise `InputError` unless ``problem`` is the id of a problem."""
+    if problem not in problem_ids():
+        close = difflib.get_close_matches(problem, problem_ids(), n=1)
+        hint = f" (did you mean {close[0]}?)" if close else ""
+        raise InputError(repr(problem) + hint, "one of " + ", ".join(problem_ids()), "problem")
 
 
 def part(problem: str, area: str, module: str) -> ModuleType:

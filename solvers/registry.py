@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from shardopt.models.discover import part, problem_ids
+from shardopt.models.discover import part, require_problem
 from shardopt.models.errors import InputError
 from shardopt.models.result import Result
 
@@ -65,8 +65,7 @@ def aliases(problem: str) -> Mapping[str, str]:
 
 def find_solver(problem: str, name: str) -> SolverRow:
     """Return the solver called ``name``; an alias is looked up first."""
-    if problem not in problem_ids():
-        raise InputError(repr(problem), "one of " + ", ".join(problem_ids()), "problem")
+    require_problem(problem)
     rows = {row.name: row for row in solver_rows(problem)}
     target = aliases(problem).get(name, name)
     if target in rows:

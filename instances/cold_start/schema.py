@@ -73,7 +73,7 @@ class InstanceFile(StrictModel):
         data = self.data
         count = sum(entry.repeat for entry in data.blocks)
         if count > MAX_BLOCKS:  # before anything of that size is allocated
-            raise InputError(f"{count} blocks", f"at most {MAX_BLOCKS}", "data.blocks")
+            raise InputError(f"{shown(count)} blocks", f"at most {MAX_BLOCKS}", "data.blocks")
         _unique_names(data.devices)
         if data.links is None:
             _link_fields_present(data.devices)
@@ -92,12 +92,16 @@ class InstanceFile(StrictModel):
         )
 
 
+BlockNumber = Annotated[int, Field(ge=-(2**53), le=2**53)]
+"""Any number that a float can hold exactly: one beyond the blocks is the checker's matter."""
+
+
 class StageEntry(StrictModel):
     """One stage: a device and its run ``[start, stop)``."""
 
     device: str
-    start: int
-    stop: int
+    start: BlockNumber
+    stop: BlockNumber
 
 
 class SolutionEntry(StrictModel):

@@ -13,6 +13,7 @@ import numpy as np
 from shardopt.models.cold_start.data import Instance, Solution, plan
 from shardopt.models.cold_start.evaluate import objective
 from shardopt.models.cold_start.tables import Tables, make_tables
+from shardopt.models.errors import InputError
 from shardopt.models.result import Result
 from shardopt.solvers.budget import Budget
 from shardopt.solvers.finish import finish
@@ -53,6 +54,9 @@ def harmonic(
         FLOP/s and bytes/s in which ``c`` and ``r`` are expressed before they are averaged.
         They decide the result; TFLOP/s and MiB/s reproduce the splits that the paper plots.
     """
+    for name, unit in (("compute_unit", compute_unit), ("load_unit", load_unit)):
+        if not 1e-30 <= unit <= 1e30:
+            raise InputError(str(unit), "a number from 1e-30 to 1e+30", name)
     budget = Budget()
     tables = make_tables(instance)
     solution = harmonic_plan(tables, compute_unit, load_unit)
