@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import inspect
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from shardopt.models.checking import CheckReport
 from shardopt.models.discover import part
 from shardopt.models.errors import InputError, UnavailableError
 from shardopt.models.result import Result
-from shardopt.options import accepted, parse_options
+from shardopt.options import accepted, option_types, parse_options
 from shardopt.solvers.budget import OnProgress
 from shardopt.solvers.registry import SolverRow, find_solver
 from shardopt.solvers.verify import verify
@@ -133,10 +134,10 @@ def solve(
         instance = load(instance)
     row = find_solver(instance.problem, solver)
     _require_packages(row)
-    _require_sane(time_limit, threads, memory_limit_bytes)
+    _require_sane(time_limit, seed, threads, memory_limit_bytes)
     function = row.load()
-    hidden = _RUN_ARGUMENTS | row.fixed.keys()
-    arguments = parse_options(f"solver {row.name}", function, options, hidden) | dict(row.fixed)
+    arguments = parse_options(f"solver {row.name}", function, options, _hidden(row))
+    arguments |= row.fixed
     common = {
         "time_limit": time_limit,
         "seed": seed,
@@ -158,6 +159,13 @@ def solve(
     )
 
 
+def own_options(row: SolverRow) -> dict[str, Any]:
+    """Return the options that only this solver has, with their defaults."""
+    function = row.load()
+    parameters = inspect.signature(function).parameters
+    return {name: parameters[name].default for name in option_types(function, _hidden(row))}
+
+
 def versions(row: SolverRow) -> dict[str, str]:
     """Return the versions of shardopt and of the packages that do a solver's work."""
     backend = row.name.rpartition("/")[2]
@@ -166,6 +174,11 @@ def versions(row: SolverRow) -> dict[str, str]:
     names += [packages[backend]] if backend in packages else []
     names += ["numba"] if row.compiled else []
     return {name: importlib.metadata.version(name) for name in names}
+
+
+def _hidden(row: SolverRow) -> frozenset[str]:
+    """Return the parameters that are not the solver's own options."""
+    return _RUN_ARGUMENTS | row.fixed.keys()
 
 
 def _require_packages(row: SolverRow) -> None:
@@ -177,9 +190,13 @@ def _require_packages(row: SolverRow) -> None:
         )
 
 
-def _require_sane(time_limit: float | None, threads: int, memory_limit_bytes: float | None) -> None:
+def _require_sane(
+    time_limit: float | None, seed: int, threads: int, memory_limit_bytes: float | None
+) -> None:
     if time_limit is not None and not 0 < time_limit < 1e9:
         raise InputError(str(time_limit), "seconds > 0", "time_limit")
+    if not 0 <= seed < 2**31:  # what every backend can take
+        raise InputError(str(seed), "an integer from 0 to 2147483647", "seed")
     if not 1 <= threads <= 1024:
         raise InputError(str(threads), "an integer from 1 to 1024", "threads")
     if memory_limit_bytes is not None and not memory_limit_bytes > 0:

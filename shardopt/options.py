@@ -55,10 +55,10 @@ def parse_options(
 
 
 def _convert(value: Any, kind: Any, path: str) -> Any:
-    choices = _choices(kind)
-    if choices:
-        if value not in choices:
-            expected = "one of " + ", ".join(str(choice) for choice in choices)
+    allowed = choices(kind)
+    if allowed:
+        if value not in allowed:
+            expected = "one of " + ", ".join(str(choice) for choice in allowed)
             raise InputError(repr(value), expected, path)
         return value
     members = [t for t in typing.get_args(kind) if t is not type(None)]
@@ -77,5 +77,6 @@ def _convert(value: Any, kind: Any, path: str) -> Any:
         raise InputError(repr(value), words[kind], path) from None
 
 
-def _choices(kind: Any) -> tuple[Any, ...]:
+def choices(kind: Any) -> tuple[Any, ...]:
+    """Return the values that a ``Literal`` type allows; none for any other type."""
     return typing.get_args(kind) if typing.get_origin(kind) is typing.Literal else ()
