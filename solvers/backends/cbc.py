@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import re
 import signal
 import subprocess
 import tempfile
+import threading
 from decimal import Decimal
 from pathlib import Path
 
@@ -49,8 +51,7 @@ def solve(formulation: LinearFormulation, start: FloatArray | None, run: Run) ->
         write_mps(here / "model.mps", arrays, factor)
         if start is not None:
             _write_start(here / "start.txt", start)
-        code = _run_cbc(_command(here, run, start is not None), here / "log.txt", run)
-        log = (here / "log.txt").read_text(errors="replace")
+        code, log = _run_cbc(_command(here, run, start is not None), run)
         if code:
             raise BackendError(f"CBC exited with {code}: {log.strip().splitlines()[-1:]}")
         verdict, has_incumbent = _cut_off(log, factor) if code is None else read_log(log, factor)
@@ -84,31 +85,49 @@ def _command(here: Path, run: Run, has_start: bool) -> list[str]:
     return [*command, "-solve", "-solution", str(here / "solution.txt")]
 
 
-def _run_cbc(command: list[str], log: Path, run: Run) -> int | None:
-    """Run CBC and return its exit code, ``None`` if it had to be killed.
+def _run_cbc(command: list[str], run: Run) -> tuple[int | None, str]:
+    """Run CBC and return its exit code (``None`` if it had to be killed) and its log.
 
     When the run must end it is interrupted, and then writes what it has; but it is deaf while
     it solves a large relaxation.
     """
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
-        )
-        overdue_s = 0.0
-        interrupted = False
-        try:
-            while overdue_s < _OVERRUN_S + _PATIENCE_S:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    return process.wait(POLL_S)
-                if run.stopped() or run.left() <= 0.0:
-                    overdue_s += POLL_S
-                if not interrupted and (run.stopped() or overdue_s > _OVERRUN_S):
-                    process.send_signal(signal.SIGINT)
-                    interrupted = True
-            return None
-        finally:
-            process.kill()
-            process.wait()
+    # To a terminal it writes line by line, to a file or a pipe only when it ends.
+    ours, its = os.openpty()
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=its, stderr=subprocess.STDOUT
+    )
+    os.close(its)
+    log: list[bytes] = []
+    reader = threading.Thread(target=_collect, args=(ours, log), daemon=True)
+    reader.start()
+    try:
+        code = _wait(process, run)
+    finally:
+        process.kill()
+        process.wait()
+        reader.join()
+        os.close(ours)
+    return code, b"".join(log).decode(errors="replace").replace("\r\n", "\n")
+
+
+def _wait(process: subprocess.Popen[bytes], run: Run) -> int | None:
+    overdue_s = 0.0
+    interrupted = False
+    while overdue_s < _OVERRUN_S + _PATIENCE_S:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(POLL_S)
+        if run.stopped() or run.left() <= 0.0:
+            overdue_s += POLL_S
+        if not interrupted and (run.stopped() or overdue_s > _OVERRUN_S):
+            process.send_signal(signal.SIGINT)
+            interrupted = True
+    return None
+
+
+def _collect(terminal: int, log: list[bytes]) -> None:
+    with contextlib.suppress(OSError):  # Linux's way to say that the other side is closed
+        while chunk := os.read(terminal, 65536):
+            log.append(chunk)
 
 
 def read_log(log: str, cost_factor: float) -> tuple[Verdict, bool]:
