@@ -49,8 +49,9 @@ def test_that_a_gap_needs_both_numbers():
     assert end(GOOD, bound=4.25).gap == 0.5
 
 
-def test_that_the_best_plan_wins_with_the_checkers_objective():
-    result = end(WORSE, None, GOOD)
+@pytest.mark.parametrize("candidates", [(WORSE, None, GOOD), (GOOD, None, WORSE)])
+def test_that_the_best_plan_wins_with_the_checkers_objective(candidates):
+    result = end(*candidates)
     assert result.solution == GOOD
     assert result.objective == 8.5
 
