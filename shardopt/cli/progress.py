@@ -64,7 +64,7 @@ def line(point: TracePoint, unit: str, elapsed_s: float, time_limit: float) -> s
         gap = f"{100 * relative_gap(point.objective, point.bound):.3g} %"
     return (
         f"best {best}, bound {bound}, gap {gap}"
-        f"  ({elapsed_s:.0f} of {time_limit:g} s, Ctrl-C keeps the best)"
+        f"  ({elapsed_s:.0f} of {time_limit:g} s; Ctrl-C: stop)"
     )
 
 
