@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import toy_models
-from helpers import solve_toy
+from backend_helpers import solve_toy
 
 from shardopt.solvers.backends.contract import ADAPTERS
 

@@ -7,7 +7,7 @@ import sys
 import pulp
 import pytest
 import toy_models
-from helpers import run_adapter
+from backend_helpers import run_adapter
 
 from shardopt.solvers.backends.cbc import read_log
 from shardopt.solvers.backends.contract import BackendError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import toy_models
-from helpers import solve_toy
+from backend_helpers import solve_toy
 
 INSTANCE = toy_models.instance(3.0, 2.0, 5.0)
 BEST = toy_models.alone(INSTANCE, 1)

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 import toy_models
-from helpers import solve_toy
+from backend_helpers import solve_toy
 
 from shardopt.solvers.backends.contract import ADAPTERS
 
@@ -164,7 +164,7 @@ def test_that_no_temporary_file_is_left_behind(monkeypatch, tmp_path):
 SCRIPT = """
 import sys
 import toy_models
-from helpers import solve_toy
+from backend_helpers import solve_toy
 
 def report(point):
     if point.objective is not None:

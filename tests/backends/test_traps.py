@@ -9,7 +9,7 @@ import highspy
 import numpy as np
 import pytest
 import toy_models
-from helpers import cost, run_adapter, solve_toy
+from backend_helpers import cost, run_adapter, solve_toy
 from ortools.sat.python import cp_model
 
 from shardopt.models.formulation import CpFormulation
