@@ -1,4 +1,4 @@
-"""Makes `toy_models`, `backend_helpers` and `fakes` importable, here and (by the inherited path) in workers."""
+"""Makes the helpers beside this file importable, here and (by the inherited path) in workers."""
 
 import sys
 from pathlib import Path
