@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
 from typing import Any
 
 from harness import Cases, Row, run
 
-from shardopt import generate
+from shardopt import generate, save
+from shardopt.solvers.registry import find_solver
 
 LOADINGS = ("whole-run", "layerwise")
 
@@ -83,6 +90,9 @@ def milp_rows(fast: bool) -> list[Row]:
             target = "faster than direct" if loading == "whole-run" else "may be slower"
             what = f"run-flow/{backend} csgo t=2048 {loading}"
             rows.append(Row(what, target, flow, direct))
+    published = run(_csgo(), "direct/highs", memory_rows="bytes")
+    note = "inexact: for comparison only"
+    rows.append(Row("direct/highs csgo t=2048, memory in bytes", "", published, note=note))
     for devices, blocks in ((6, 40), (8, 60)):
         instance = generate("cold-start", "random-edge", devices=devices, blocks=blocks, seed=0)
         size = f"K={devices} L={blocks} seed 0"
@@ -91,6 +101,56 @@ def milp_rows(fast: bool) -> list[Row]:
             direct = run([instance], "direct/highs")
             rows.append(Row(f"direct/highs {size}", "leaves a gap", direct))
     return rows
+
+
+def limit_rows(fast: bool) -> list[Row]:
+    """Every backend under a limit of 5 s, on an instance that it cannot finish by then."""
+    instance = generate("cold-start", "random-edge", devices=24, blocks=100, spread=0.5, seed=3)
+    rows = []
+    for solver in (
+        "direct/highs",
+        "direct/cbc",
+        "direct/cp-sat",
+        "run-flow/highs",
+        "run-flow/cbc",
+        "minlp/scip",
+    ):
+        if not find_solver("cold-start", solver).missing():
+            began = time.perf_counter()
+            results = run([instance], solver, time_limit=5.0)
+            wall_s = [time.perf_counter() - began]
+            note = results[0].termination
+            rows.append(Row(f"{solver}, limit 5 s", "7 s", results, note=note, wall_s=wall_s))
+    return rows
+
+
+def start_up_rows(fast: bool) -> list[Row]:
+    """Whole commands, from the shell's point of view, and the first run's compilation."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = str(Path(folder) / "csgo.json")
+        save(file, _csgo()[0])
+        shardopt = [sys.executable, "-m", "shardopt"]
+        commands = [
+            ("shardopt --help", [*shardopt, "--help"], "0.5 s", {}),
+            ("solve, a heuristic", [*shardopt, "solve", file, "--solver", "even"], "0.5 s", {}),
+            ("solve, exact", [*shardopt, "solve", file], "", {}),
+            (
+                "compile all kernels",
+                [sys.executable, "-m", "shardopt.solvers.warm"],
+                "once",
+                {"NUMBA_CACHE_DIR": str(Path(folder) / "empty")},
+            ),
+        ]
+        rows = []
+        for what, command, target, variables in commands:
+            times = []
+            for _ in range(1 if variables else 3 if fast else 10):
+                began = time.perf_counter()
+                environment = os.environ | variables
+                subprocess.run(command, check=True, capture_output=True, env=environment)
+                times.append(time.perf_counter() - began)
+            rows.append(Row(what, target, wall_s=times, note="whole process"))
+        return rows
 
 
 def cp_sat_rows(fast: bool) -> list[Row]:
@@ -107,4 +167,6 @@ CASES: Cases = {
     "ratios": ratio_rows,
     "milp": milp_rows,
     "cp-sat": cp_sat_rows,
+    "limits": limit_rows,
+    "start-up": start_up_rows,
 }

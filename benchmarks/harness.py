@@ -24,17 +24,21 @@ LIMIT_S = 60.0
 
 @dataclass
 class Row:
-    """One line of the table: what was run, what it should reach, what it reached."""
+    """One line of the table: what was run, what it should reach, what it reached.
+
+    ``wall_s`` holds times that are not a result's own, such as that of a whole command.
+    """
 
     what: str
     target: str
     results: list[Result] = field(default_factory=list)
     versus: list[Result] = field(default_factory=list)
     note: str = ""
+    wall_s: list[float] = field(default_factory=list)
 
     def times(self) -> list[float]:
         """Return the solve times, compilation left out, building included."""
-        return [r.runtime_s for r in self.results]
+        return self.wall_s or [r.runtime_s for r in self.results]
 
     def ratio(self) -> float | None:
         """Return how many times faster than ``versus`` this is, in the median, pair by pair."""
@@ -105,7 +109,7 @@ def print_table(title: str, rows: list[Row], console: Console) -> None:
         table.add_row(
             row.what,
             row.target,
-            f"{solved}/{len(row.results)}",
+            f"{solved}/{len(row.results)}" if row.results else "-",
             f"{statistics.median(row.times()):.2f}",
             f"{max(row.times()):.2f}",
             f"{max(gaps):.2%}" if gaps else "-",
