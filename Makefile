@@ -61,7 +61,7 @@ lock: $(READY) ## Renew requirements.lock within what pyproject.toml allows
 
 build: $(READY) ## Build wheel and source archive into dist/
 	@rm -rf dist build/lib build/bdist.*
-	$(BIN)/python -m build --no-isolation
+	$(BIN)/python -m build --quiet --no-isolation
 
 clean: ## Remove everything that make made, .venv included
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -29,7 +29,7 @@ from shardopt.models.formulation import CpFormulation
 LEAST_HORIZON = 10**9
 """The upper bound in integers: roundings of a few units per stage stay below 1e-6 of it."""
 
-Expression = cp_model.LinearExprT
+Expression = cp_model.LinearExpr | int
 
 
 @dataclass(frozen=True)
