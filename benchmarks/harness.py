@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 import shardopt
-from shardopt.models.result import Result
+from shardopt.models.result import OPTIMALITY_TOLERANCE, Result
 
 THREADS = 2
 LIMIT_S = 60.0
@@ -72,17 +72,15 @@ def protocol() -> str:
     packages = ("shardopt", "highspy", "ortools", "pulp", "numba", "numpy")
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
     memory = psutil.virtual_memory().total / 2**30
-    return "\n".join(
-        [
-            f"machine    {_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB",
-            f"system     {platform.system()} {platform.release()}, Python {platform.python_version()}",
-            f"versions   {versions}",
-            f"protocol   {THREADS} threads, limit {LIMIT_S:g} s a run, one run at a time, seed 0",
-            "times      wall clock of a run, process start and model building included, just-in-time",
-            "           compilation (once on a machine) excluded; a ratio compares runs of this table",
-            f"optimal    a proven bound within {shardopt.models.result.OPTIMALITY_TOLERANCE:g}",
-        ]
-    )
+    system = f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
+    return f"""\
+machine    {_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB
+system     {system}
+versions   {versions}
+protocol   {THREADS} threads, limit {LIMIT_S:g} s a run, one run at a time, seed 0
+times      wall clock of a run, process start and model building included; just-in-time
+           compilation (once on a machine) excluded; a ratio compares runs of this table
+optimal    a proven bound within {OPTIMALITY_TOLERANCE:g}"""
 
 
 def _processor() -> str:
