@@ -24,7 +24,7 @@ from shardopt.solvers.backends.messages import Ended, Fault, Message, Ready, Tas
 from shardopt.solvers.backends.worker import STOP
 from shardopt.solvers.budget import Budget
 
-GRACE_S = 1.5
+GRACE_S = 1.0
 """What a backend gets to end by itself after its limit, or after it was asked to stop."""
 MEMORY_SHARE = 0.8
 _MEMORY_POLL_S = 0.2
