@@ -13,11 +13,12 @@ from shardopt.models.cold_start.tables import Tables, make_tables
 from shardopt.models.result import Result, TracePoint
 from shardopt.solvers.backends.exact import Job, solve_exact
 from shardopt.solvers.budget import Budget, OnProgress, interruptible
+from shardopt.solvers.cold_start.baselines import even_plan, harmonic_plan
 from shardopt.solvers.cold_start.feasibility import farthest_plan
 from shardopt.solvers.cold_start.labels import memory_allowance, type_model
-from shardopt.solvers.cold_start.local_search import quick_plan
+from shardopt.solvers.cold_start.local_search import OrderSearch
 from shardopt.solvers.cold_start.relaxation import relaxed_bound
-from shardopt.solvers.finish import checked_objective, finish
+from shardopt.solvers.finish import finish
 from shardopt.solvers.jit import compiled
 
 Backend = Literal["highs", "cbc"]
@@ -25,6 +26,7 @@ Backend = Literal["highs", "cbc"]
 FORMULATIONS = "shardopt.models.cold_start.formulations"
 SEARCH_SHARE = 0.05
 """Share of the time limit that order-search may take for a plan to start from."""
+RESTARTS = 10
 
 
 def direct(
@@ -72,7 +74,8 @@ def run_flow(
     """Solve our MILP over runs and hand-overs (spec section 4.4)."""
 
     def job(known: Known) -> Job:
-        return Job(instance, f"{FORMULATIONS}.run_flow:build", backend, {"unit": known.unit_s})
+        options = {"unit": known.unit_s, "upper_bound": known.value_s}
+        return Job(instance, f"{FORMULATIONS}.run_flow:build", backend, options)
 
     run = Run(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
     return _solve(instance, f"run-flow/{backend}", job, run, start)
@@ -165,17 +168,19 @@ class Known:
         return longest_time(self.tables) if self.value_s is None else self.value_s
 
 
-def known_plans(
-    tables: Tables, budget: Budget, run: Run, start: Solution | None
-) -> tuple[Solution, ...]:
-    """Return plans to start from, within a small share of the time limit."""
-    seconds = SEARCH_SHARE * (60.0 if run.time_limit is None else run.time_limit)
-    quick = quick_plan(tables, budget, seconds, run.seed)
-    if quick is None and start is None:
+def what_is_known(tables: Tables, budget: Budget, run: Run, start: Solution | None) -> Known:
+    """Find a plan to scale by and to start from, within a small share of the time limit."""
+    search = OrderSearch(type_model(tables), budget)
+    for plan in (start, even_plan(tables), harmonic_plan(tables)):
+        search.offer(plan)
+    if search.best is None:
         allowance = memory_allowance(run.memory_limit_bytes)
-        found = farthest_plan(type_model(tables), budget, allowance)
-        quick = found.plan if found is not None else None
-    return tuple(plan for plan in (start, quick) if plan is not None)
+        found = farthest_plan(search.model, budget, allowance)
+        search.offer(found.plan if found is not None else None)
+    limit = 60.0 if run.time_limit is None else run.time_limit
+    search.run(run.seed, RESTARTS, SEARCH_SHARE * limit)
+    value = None if search.best is None else search.value
+    return Known(tables, budget, search.best, value, lower_bound(tables.instance))
 
 
 def longest_time(tables: Tables) -> float:
@@ -197,19 +202,15 @@ def _solve(
     _, compile_s = compiled("cold_start.kernels")
     budget = Budget(run.time_limit, run.on_progress)
     with interruptible(budget):
-        tables = make_tables(instance)
-        plans = known_plans(tables, budget, run, start)
-        values = [checked_objective(instance, plan) for plan in plans]
-        value = min((v for v in values if v is not None), default=None)
-        best = plans[values.index(value)] if value is not None else None
-        known = Known(tables, budget, best, value, lower_bound(instance))
-        if value == 0.0:  # nothing is faster, and there is nothing to scale by
-            return finish(instance, solver, budget, [best], exact_value=0.0, compile_s=compile_s)
-        job = make_job(known)
-    before_s = budget.elapsed()
-    if budget.exhausted():
-        bound = known.bound_s
+        known = what_is_known(make_tables(instance), budget, run, start)
+        # Nothing is faster than 0 s, and there is nothing to scale by.
+        settled = known.value_s == 0.0
+        job = None if settled else make_job(known)
+    if job is None or budget.exhausted():
+        bound = 0.0 if settled else known.bound_s
+        plans = [known.plan, start]
         return finish(instance, solver, budget, plans, bound=bound, compile_s=compile_s)
+    before_s = budget.elapsed()
 
     def later(point: TracePoint) -> TracePoint:
         return replace(point, t_s=point.t_s + before_s)
@@ -224,7 +225,7 @@ def _solve(
         on_progress=None if (tell := run.on_progress) is None else lambda p: tell(later(p)),
         presolve=run.presolve,
         memory_limit_bytes=run.memory_limit_bytes,
-        known=plans,
+        known=[known.plan],
         bound=known.bound_s,
     )
     return replace(
