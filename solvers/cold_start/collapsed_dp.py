@@ -7,13 +7,12 @@ DP of `dssr` in which every type is critical.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from shardopt.models.cold_start.data import Instance, Solution
-from shardopt.models.cold_start.tables import make_tables
 from shardopt.models.result import Result
-from shardopt.solvers.budget import Budget, OnProgress, interruptible
-from shardopt.solvers.cold_start.labels import memory_allowance
-from shardopt.solvers.cold_start.relaxation import Dssr
-from shardopt.solvers.finish import finish
+from shardopt.solvers.budget import Budget, OnProgress
+from shardopt.solvers.cold_start.relaxation import relax
 from shardopt.solvers.jit import compiled
 
 
@@ -29,18 +28,7 @@ def dp_collapsed(
     """Solve exactly; a first, relaxed pass gives deadlines that prune the full one."""
     _, compile_s = compiled("cold_start.kernels")
     budget = Budget(time_limit, on_progress)
-    with interruptible(budget):
-        run = Dssr(make_tables(instance), budget, memory_allowance(memory_limit_bytes))
-        run.solve(seed, start, all_at_once=True)
-    return finish(
-        instance,
-        "dp-collapsed",
-        budget,
-        [run.search.best, start],
-        bound=run.bound,
-        exact_value=run.optimum,
-        infeasible=run.infeasible,
-        termination=run.termination,
-        compile_s=compile_s,
-        extra={"rounds": run.rounds},
+    result = relax(
+        instance, "dp-collapsed", budget, seed, start, memory_limit_bytes, all_at_once=True
     )
+    return replace(result, compile_s=compile_s)

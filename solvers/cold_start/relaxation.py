@@ -8,7 +8,7 @@ type too often, that type becomes critical. From vehicle routing: Christofides, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -85,19 +85,32 @@ def dssr(
     """
     _, compile_s = compiled("cold_start.kernels")
     budget = Budget(time_limit, on_progress)
+    result = relax(instance, "dssr", budget, seed, start, memory_limit_bytes)
+    return replace(result, compile_s=compile_s)
+
+
+def relax(
+    instance: Instance,
+    solver: str,
+    budget: Budget,
+    seed: int,
+    start: Solution | None,
+    memory_limit_bytes: float | None,
+    all_at_once: bool = False,
+) -> Result:
+    """Run `Dssr` and make its result."""
     with interruptible(budget):
         run = Dssr(make_tables(instance), budget, memory_allowance(memory_limit_bytes))
-        run.solve(seed, start)
+        run.solve(seed, start, all_at_once)
     return finish(
         instance,
-        "dssr",
+        solver,
         budget,
         [run.search.best, start],
         bound=run.bound,
         exact_value=run.optimum,
         infeasible=run.infeasible,
         termination=run.termination,
-        compile_s=compile_s,
         extra={"rounds": run.rounds},
     )
 

@@ -125,7 +125,8 @@ def _columns(tables: Tables, unit: float, usable: NDArray[np.bool_]) -> Program:
     device, start, stop = np.nonzero(usable)
     model = LinearModel()
     x = model.add_binaries(device.size)
-    sends, receives = usable.any(axis=1)[:, :-1].T, usable.any(axis=2).T  # [cut, device]
+    sends = np.logical_or.reduce(usable, axis=1)[:, :-1].T  # [cut, device]
+    receives = np.logical_or.reduce(usable, axis=2).T
     pairs = sends[:, :, None] & receives[:, None, :] & ~np.eye(tables.device_count, dtype=bool)
     z = np.full(pairs.shape, -1, dtype=np.int64)
     z[pairs] = model.add_columns(int(pairs.sum()), upper=1.0)
