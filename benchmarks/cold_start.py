@@ -55,7 +55,8 @@ def dssr_rows(fast: bool) -> list[Row]:
     for loading in LOADINGS:
         for size, target in sizes:
             instances = _random("random-edge", fast, loading=loading, **size)
-            what = " ".join(f"{key[0].upper()}={value}" for key, value in size.items())
+            what = f"K={size['devices']} L={size['blocks']}"
+            what += f" spread {size['spread']}" if "spread" in size else ""
             rows.append(Row(f"dssr {loading} {what}", target, run(instances, "dssr")))
         instances = _random("tight", fast, devices=16, blocks=80, loading=loading)
         results = run(instances, "dssr")
