@@ -114,7 +114,6 @@ def build(instance: Instance, *, upper_bound: float, lower_bound: float) -> CpFo
     else:
         time_whole_run(p)
     earlier_twin_first(p)
-    implied_bounds(p)
     p.model.minimize(p.T)
     return CpFormulation(
         p.model,
@@ -301,16 +300,6 @@ def earlier_twin_first(p: Program) -> None:
     for k, later in twins(p.tables):
         p.model.add_implication(~p.unused[later], ~p.unused[k])
         p.model.add(p.start[k] + 1 <= p.start[later]).only_enforce_if(~p.unused[later])
-
-
-def implied_bounds(p: Program) -> None:
-    """T >= all computing and transfers; T >= F_k and the rest of the work at the fastest rate."""
-    p.model.add(sum(p.lasts(p.comp[k], k) + p.transfer[k] for k in p.devices) <= p.T)
-    fastest = p.comp[int(np.argmax(p.tables.compute))]
-    rest = [fastest.of(a, p.tables.block_count) for a in range(p.tables.block_count + 1)]
-    for k in p.devices:
-        after = p.look_up(p.stop[k], rest)
-        p.model.add(p.finish[k] + after <= p.T).only_enforce_if(~p.unused[k])
 
 
 def _decode(p: Program, values: list[int]) -> Solution | None:

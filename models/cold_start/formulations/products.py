@@ -1,14 +1,13 @@
-"""`cold-start`: `minlp/scip`, the published program P0 with its products (spec section 4.3).
+"""`cold-start`: `minlp`, the published program P0 with its products, for SCIP (spec section 4.3).
 
-The position-based program of `direct` with the binaries ``a[n,k]`` and ``y[n,i]`` only: loading,
-computing and receiving are products of what a position holds and who stands there. An
-independent cross-check, not a fast method.
+An independent cross-check of `direct`: binaries ``a[n,k]`` (device k at position n) and
+``y[n,i]`` (block i at n) alone; a stage's sizes are sums over its blocks, its rates sums over
+its device, and its times their products. Sizes are parts of the whole model and rates are
+whole models per unit of time, which is the page's GB, TFLOP and MB made safe for any input.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,25 +15,26 @@ import numpy as np
 from pyscipopt import Model, quicksum
 
 from shardopt.models.cold_start.data import Instance, Solution
-from shardopt.models.cold_start.formulations.common import require_size
+from shardopt.models.cold_start.formulations.common import require_size, twins
 from shardopt.models.cold_start.tables import FloatArray, Tables, make_tables
 from shardopt.models.formulation import ScipFormulation
 
-GB, TFLOP, MB = 1e9, 1e12, 1e6
-
-Matrix = list[list[Any]]
+Expression = Any
 
 
 @dataclass(frozen=True)
 class Program:
-    """The model being built. ``end[n][i]``: the run at n ends with i, the one at n + 1 follows."""
+    """The model being built; ``a[n][k]``, ``y[n][i]``, and per position C and F.
+
+    ``unit`` is what 1.0 of a time in the model stands for, in seconds.
+    """
 
     tables: Tables
     unit: float
-    model: Any
-    a: Matrix
-    y: Matrix
-    end: Matrix
+    model: Model
+    a: list[list[Any]]
+    y: list[list[Any]]
+    C: list[Any]
     F: list[Any]
 
     @property
@@ -43,74 +43,75 @@ class Program:
         return range(len(self.F))
 
     @property
-    def blocks(self) -> range:
-        """All blocks."""
-        return range(self.tables.block_count)
-
-    @property
     def devices(self) -> range:
         """All devices."""
         return range(self.tables.device_count)
 
-    def held(self, n: int, sizes: FloatArray, blocks: range) -> Any:
-        """Return the sizes of the blocks at position ``n``, of those in ``blocks``."""
-        return quicksum(float(sizes[i]) * self.y[n][i] for i in blocks)
+    @property
+    def blocks(self) -> range:
+        """All blocks."""
+        return range(self.tables.block_count)
 
-    def of_device(self, n: int, values: FloatArray) -> Any:
-        """Return the value of the device at position ``n``."""
-        return quicksum(float(values[k]) * self.a[n][k] for k in self.devices)
+    def used(self, n: int) -> Expression:
+        """Return u_n = sum_k a[n,k]."""
+        return quicksum(self.a[n])
 
-    def load(self, n: int, blocks: range) -> Any:
-        """Return Load of the blocks at position ``n``: GB times units per GB."""
-        sizes = np.diff(self.tables.weight) / GB
-        return self.held(n, sizes, blocks) * self.of_device(n, GB / self.tables.load / self.unit)
+    def weight(self, n: int, blocks: range) -> Expression:
+        """Return the weights at position n among some blocks, as a part of all."""
+        parts = _parts(np.diff(self.tables.weight), self.tables.weight[-1])
+        return quicksum(parts[i] * self.y[n][i] for i in blocks)
 
-    def comp(self, n: int, blocks: range) -> Any:
-        """Return Comp of the blocks at position ``n``: TFLOP times units per TFLOP."""
-        sizes = np.diff(self.tables.work) / TFLOP
-        rate = TFLOP / self.tables.compute / self.unit
-        return self.held(n, sizes, blocks) * self.of_device(n, rate)
+    def work(self, n: int, blocks: range) -> Expression:
+        """Return the work at position n among some blocks, as a part of all."""
+        parts = _parts(np.diff(self.tables.work), self.tables.work[-1])
+        return quicksum(parts[i] * self.y[n][i] for i in blocks)
+
+    def load_all(self, n: int) -> Expression:
+        """Return the time in which the device at position n would load the whole model."""
+        times = self.tables.weight[-1] / self.tables.load / self.unit
+        return quicksum(float(times[k]) * self.a[n][k] for k in self.devices)
+
+    def compute_all(self, n: int) -> Expression:
+        """Return the time in which the device at position n would compute the whole model."""
+        times = self.tables.work[-1] / self.tables.compute / self.unit
+        return quicksum(float(times[k]) * self.a[n][k] for k in self.devices)
 
 
 def build(instance: Instance, *, unit: float) -> ScipFormulation:
     """Build the model; ``unit`` is what 1.0 of the objective stands for, in seconds."""
     tables = make_tables(instance)
-    positions = float(min(tables.device_count, tables.block_count))
-    cells = positions * tables.device_count * tables.block_count
-    require_size(positions * (tables.device_count + 2 * tables.block_count), 10 * cells)
-    p = _variables(tables, unit)
+    p = _columns(tables, unit)
     device_once(p)
     one_device_per_position(p)
+    no_holes(p)
     non_empty_run(p)
     cover(p)
     contiguous(p)
     memory(p)
-    transfer = transfers(p)
+    transfer(p)
     if tables.layerwise:
-        time_layerwise(p, transfer)
+        time_layerwise(p)
     else:
-        time_whole_run(p, transfer)
+        time_whole_run(p)
+    earlier_twin_first(p)
     p.model.setObjective(p.F[-1], "minimize")
     return ScipFormulation(p.model, lambda value: _decode(p, value), unit)
 
 
-def _variables(tables: Tables, unit: float) -> Program:
+def _columns(tables: Tables, unit: float) -> Program:
+    devices, count = tables.device_count, tables.block_count
+    positions = min(devices, count)
+    # Products are pairs of columns, a few per position, device and block.
+    require_size(positions * (devices + count), 100.0 * positions * devices * count)
     model = Model()
-    count, devices = tables.block_count, tables.device_count
-    positions = range(min(devices, count))
 
-    def binaries(rows: range, columns: int) -> Matrix:
-        return [[model.addVar(vtype="B") for _ in range(columns)] for _ in rows]
+    def binaries(width: int) -> list[list[Any]]:
+        return [[model.addVar(vtype="B") for _ in range(width)] for _ in range(positions)]
 
-    return Program(
-        tables=tables,
-        unit=unit,
-        model=model,
-        a=binaries(positions, devices),
-        y=binaries(positions, count),
-        end=[[model.addVar(lb=0.0, ub=1.0) for _ in range(count - 1)] for _ in positions[1:]],
-        F=[model.addVar(lb=0.0) for _ in positions],
-    )
+    def times() -> list[Any]:
+        return [model.addVar(lb=0.0) for _ in range(positions)]
+
+    return Program(tables, unit, model, binaries(devices), binaries(count), times(), times())
 
 
 def device_once(p: Program) -> None:
@@ -120,18 +121,24 @@ def device_once(p: Program) -> None:
 
 
 def one_device_per_position(p: Program) -> None:
-    """u_1 = 1, u_n <= u_{n-1}: no position has two devices, and none is left out."""
-    p.model.addCons(quicksum(p.a[0]) == 1)
+    """u_n <= 1."""
+    for n in p.positions:
+        p.model.addCons(p.used(n) <= 1)
+
+
+def no_holes(p: Program) -> None:
+    """u_1 = 1 and u_n <= u_{n-1}."""
+    p.model.addCons(p.used(0) == 1)
     for n in p.positions[1:]:
-        p.model.addCons(quicksum(p.a[n]) <= quicksum(p.a[n - 1]))
+        p.model.addCons(p.used(n) <= p.used(n - 1))
 
 
 def non_empty_run(p: Program) -> None:
-    """u_n <= sum_i y[n,i], and no block where there is no device, (c5)."""
+    """u_n <= sum_i y[n,i] <= L u_n, (c5): blocks only where a device is."""
     for n in p.positions:
-        p.model.addCons(quicksum(p.y[n]) >= quicksum(p.a[n]))
+        p.model.addCons(quicksum(p.y[n]) >= p.used(n))
         for i in p.blocks:
-            p.model.addCons(p.y[n][i] <= quicksum(p.a[n]))
+            p.model.addCons(p.y[n][i] <= p.used(n))
 
 
 def cover(p: Program) -> None:
@@ -149,69 +156,93 @@ def contiguous(p: Program) -> None:
 
 
 def memory(p: Program) -> None:
-    """y[n,i] + y[n,reach_k(i)] <= 2 - a[n,k]: two blocks that cannot share a run on k, (c7)."""
+    """Blocks i and reach_k(i) are not both at a position that device k has, (c7); exact."""
+    reach = p.tables.reach
     for n in p.positions:
         for k in p.devices:
             for i in p.blocks:
-                reach = int(p.tables.reach[k, i])
-                if reach == i:
-                    p.model.addCons(p.y[n][i] + p.a[n][k] <= 1)
-                elif reach < p.tables.block_count:
-                    p.model.addCons(p.y[n][i] + p.y[n][reach] + p.a[n][k] <= 2)
+                first_out = int(reach[k, i])
+                if first_out == i:
+                    p.model.addCons(p.a[n][k] + p.y[n][i] <= 1)
+                elif first_out < len(p.blocks):
+                    p.model.addCons(p.a[n][k] + p.y[n][i] + p.y[n][first_out] <= 2)
 
 
-def transfers(p: Program) -> list[Any]:
-    """Return C_n: latency and MB handed over, times the slower of both ends or the link's rate."""
-    tables, links = p.tables, p.tables.instance.links_bytes_per_s
-    sizes = tables.activation[:-1] / MB
-    received: list[Any] = [0.0]
+def transfer(p: Program) -> None:
+    """C_n >= u_n latency + the activation handed over * the time that the largest would take.
+
+    The activation is sum_i A_i y[n-1,i] y[n,i+1]: of one block, where the run at n begins.
+    """
+    sizes = _parts(p.tables.activation, p.tables.activation.max())
+    p.model.addCons(p.C[0] == 0)
     for n in p.positions[1:]:
-        end = p.end[n - 1]
-        for i in p.blocks[:-1]:
-            p.model.addCons(end[i] >= p.y[n - 1][i] + p.y[n][i + 1] - 1)
-        amount = quicksum(float(sizes[i]) * end[i] for i in p.blocks[:-1])
-        latency = tables.latency / p.unit * quicksum(end)
-        time = p.model.addVar(lb=0.0)
-        if links is None:
-            for at, field in ((n - 1, "uplink_bytes_per_s"), (n, "downlink_bytes_per_s")):
-                rates = np.array([getattr(d, field) for d in tables.instance.devices])
-                per_mb = p.of_device(at, MB / rates / p.unit)
-                p.model.addCons(time >= latency + amount * per_mb)
-        else:
-            per_mb = p.model.addVar(lb=0.0, ub=float(tables.inverse_rate.max() * MB / p.unit))
-            for d, e in itertools.permutations(p.devices, 2):
-                rate = float(tables.inverse_rate[d, e] * MB / p.unit)
-                p.model.addCons(per_mb >= rate * (p.a[n - 1][d] + p.a[n][e] - 1))
-            p.model.addCons(time >= latency + amount * per_mb)
-        received.append(time)
-    return received
+        handed = p.model.addVar(lb=0.0, ub=1.0)
+        pairs = (sizes[i] * p.y[n - 1][i] * p.y[n][i + 1] for i in p.blocks[:-1])
+        p.model.addCons(handed >= quicksum(pairs))
+        latency = p.tables.latency / p.unit * p.used(n)
+        for slowest in _largest_transfers(p, n):
+            p.model.addCons(p.C[n] >= latency + handed * slowest)
 
 
-def time_whole_run(p: Program, transfer: list[Any]) -> None:
-    """F_n >= max(Load_n, F_{n-1}) + C_n + Comp_n, eqs. (17)-(24)."""
+def _largest_transfers(p: Program, n: int) -> list[Expression]:
+    """Return the time of the largest activation from position n - 1 to n: the longest counts."""
+    per_rate = float(p.tables.activation.max()) / p.unit
+    if p.tables.instance.links_bytes_per_s is not None:
+        times = per_rate * p.tables.inverse_rate
+        longest = p.model.addVar(lb=0.0)
+        pairs = (
+            float(times[d, e]) * p.a[n - 1][d] * p.a[n][e]
+            for d in p.devices
+            for e in p.devices
+            if d != e
+        )
+        p.model.addCons(longest >= quicksum(pairs))
+        return [longest]
+    devices = p.tables.instance.devices
+    up = [per_rate / (d.uplink_bytes_per_s or 1.0) for d in devices]
+    down = [per_rate / (d.downlink_bytes_per_s or 1.0) for d in devices]
+    return [
+        quicksum(up[k] * p.a[n - 1][k] for k in p.devices),
+        quicksum(down[k] * p.a[n][k] for k in p.devices),
+    ]
+
+
+def time_whole_run(p: Program) -> None:
+    """F_n >= max(Load_n, F_{n-1}) + C_n + Comp_n; eqs. (17)-(24)."""
     for n in p.positions:
-        rest = transfer[n] + p.comp(n, p.blocks)
-        p.model.addCons(p.F[n] >= p.load(n, p.blocks) + rest)
+        comp = p.work(n, p.blocks) * p.compute_all(n)
+        p.model.addCons(p.F[n] >= p.weight(n, p.blocks) * p.load_all(n) + p.C[n] + comp)
         if n > 0:
-            p.model.addCons(p.F[n] >= p.F[n - 1] + rest)
+            p.model.addCons(p.F[n] >= p.F[n - 1] + p.C[n] + comp)
 
 
-def time_layerwise(p: Program, transfer: list[Any]) -> None:
+def time_layerwise(p: Program) -> None:
     """F_n >= F_{n-1} + C_n + Comp_n; for every block q, F_n >= Load up to q + Comp from q on."""
-    count = p.tables.block_count
     for n in p.positions:
-        before = p.F[n - 1] if n > 0 else 0.0
-        p.model.addCons(p.F[n] >= before + transfer[n] + p.comp(n, p.blocks))
+        before = p.F[n - 1] if n > 0 else 0
+        p.model.addCons(p.F[n] >= before + p.C[n] + p.work(n, p.blocks) * p.compute_all(n))
         for q in p.blocks:
-            own = p.load(n, range(q + 1)) + p.comp(n, range(q, count))
-            p.model.addCons(p.F[n] >= own)
+            load = p.weight(n, p.blocks[: q + 1]) * p.load_all(n)
+            p.model.addCons(p.F[n] >= load + p.work(n, p.blocks[q:]) * p.compute_all(n))
 
 
-def _decode(p: Program, value: Callable[[Any], float]) -> Solution | None:
+def earlier_twin_first(p: Program) -> None:
+    """Break symmetry: a device is used only after its interchangeable predecessor (optional)."""
+    for k, later in twins(p.tables):
+        for n in p.positions:
+            before = quicksum(p.a[q][k] for q in range(n))
+            p.model.addCons(before >= quicksum(p.a[q][later] for q in range(n + 1)))
+
+
+def _parts(sizes: FloatArray, whole: float) -> list[float]:
+    return [float(v) for v in sizes / whole] if whole > 0 else [0.0] * len(sizes)
+
+
+def _decode(p: Program, value: Any) -> Solution | None:
     stages = []
     for n in p.positions:
-        held = [i for i in p.blocks if value(p.y[n][i]) > 0.5]
-        if held:
+        blocks = [i for i in p.blocks if value(p.y[n][i]) > 0.5]
+        if blocks:
             k = max(p.devices, key=lambda k: value(p.a[n][k]))
-            stages.append((k, held[0], held[-1] + 1))
+            stages.append((k, blocks[0], blocks[-1] + 1))
     return p.tables.decode(stages) if stages else None
