@@ -52,7 +52,11 @@ def direct(
     """
 
     def job(known: Known) -> Job:
-        options = {"unit": known.unit_s, "memory_rows": memory_rows}
+        options = {
+            "unit": known.unit_s,
+            "upper_bound": known.value_s,
+            "memory_rows": memory_rows,
+        }
         return Job(instance, f"{FORMULATIONS}.direct:build", backend, options)
 
     run = Run(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)

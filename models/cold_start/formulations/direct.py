@@ -22,6 +22,7 @@ from shardopt.models.cold_start.formulations.common import (
     require_size,
     twins,
 )
+from shardopt.models.cold_start.formulations.windows import RELATIVE_MARGIN
 from shardopt.models.cold_start.tables import FloatArray, IntArray, Tables, make_tables
 from shardopt.models.formulation import LinearFormulation
 from shardopt.models.linear import LinearModel
@@ -33,12 +34,14 @@ MemoryRows = Literal["exact", "bytes"]
 class Program:
     """The model being built: its tables and the indices of its columns by name.
 
-    ``unit`` is what 1.0 of a time in the model stands for, in seconds. ``v`` and ``f`` have
-    one block less than ``x``. ``m[n,k]`` exists only with memory rows in bytes.
+    ``unit`` is what 1.0 of a time in the model stands for, in seconds; no time counts for more
+    than ``longest`` units. ``v`` and ``f`` have one block less than ``x``. ``m[n,k]`` exists
+    only with memory rows in bytes.
     """
 
     tables: Tables
     unit: float
+    longest: float
     model: LinearModel
     a: IntArray
     y: IntArray
@@ -58,16 +61,24 @@ class Program:
     @property
     def load(self) -> FloatArray:
         """``float[k, i]``: P_i / r_k in units."""
-        return np.diff(self.tables.weight) / self.tables.load[:, None] / self.unit
+        return self.units(np.diff(self.tables.weight) / self.tables.load[:, None])
 
     @property
     def comp(self) -> FloatArray:
         """``float[k, i]``: W_i / c_k in units."""
-        return np.diff(self.tables.work) / self.tables.compute[:, None] / self.unit
+        return self.units(np.diff(self.tables.work) / self.tables.compute[:, None])
+
+    def units(self, seconds: FloatArray) -> FloatArray:
+        """Return times in units."""
+        return np.minimum(seconds / self.unit, self.longest)
 
 
 def build(
-    instance: Instance, *, unit: float, memory_rows: MemoryRows = "exact"
+    instance: Instance,
+    *,
+    unit: float,
+    upper_bound: float | None = None,
+    memory_rows: MemoryRows = "exact",
 ) -> LinearFormulation:
     """Build the model.
 
@@ -75,13 +86,16 @@ def build(
     ----------
     unit
         Seconds that 1.0 of the objective stands for; best about the optimum.
+    upper_bound
+        Seconds of a known plan. Blocks that take longer on a device are not put there, and
+        nothing counts for more than twice that: a hopeless device spoils no coefficients.
     memory_rows
         ``bytes`` writes the memory rule as it is published. It is there to be compared with
         and is not exact: a backend's tolerance of 1e-6 accepts a run some hundred bytes over.
     """
     tables = make_tables(instance)
     _require_size(tables)
-    p = _columns(tables, unit, memory_rows)
+    p = _columns(tables, unit, upper_bound, memory_rows)
     device_once(p)
     one_device_per_position(p)
     no_holes(p)
@@ -118,12 +132,18 @@ def _require_size(tables: Tables) -> None:
     require_size(3 * cells + positions * (devices + blocks), nonzeros)
 
 
-def _columns(tables: Tables, unit: float, memory_rows: MemoryRows) -> Program:
+def _columns(
+    tables: Tables, unit: float, upper_bound: float | None, memory_rows: MemoryRows
+) -> Program:
     count, devices = tables.block_count, tables.device_count
     positions = min(devices, count)
     model = LinearModel()
     # x[n,k,i] = 0 where block i alone is too much for device k.
     fits = (tables.reach > np.arange(count)) | (memory_rows == "bytes")
+    if upper_bound is not None:
+        load = np.diff(tables.weight) / tables.load[:, None]
+        comp = np.diff(tables.work) / tables.compute[:, None]
+        fits &= load + comp <= upper_bound * (1 + RELATIVE_MARGIN)
     a = model.add_binaries(positions * devices).reshape(positions, devices)
     y = model.add_binaries(positions * count).reshape(positions, count)
     shape = (positions, devices, count)
@@ -140,7 +160,8 @@ def _columns(tables: Tables, unit: float, memory_rows: MemoryRows) -> Program:
     m = None
     if memory_rows == "bytes":
         m = model.add_columns(positions * devices).reshape(positions, devices)
-    return Program(tables, unit, model, a, y, x, v, f, wait, transfer, finish, m)
+    longest = np.inf if upper_bound is None else 2.0 * upper_bound / unit
+    return Program(tables, unit, longest, model, a, y, x, v, f, wait, transfer, finish, m)
 
 
 def device_once(p: Program) -> None:
@@ -234,8 +255,8 @@ def transfer_star(p: Program) -> None:
     up = np.array([d.uplink_bytes_per_s for d in devices], dtype=np.float64)
     down = np.array([d.downlink_bytes_per_s for d in devices], dtype=np.float64)
     activation = p.tables.activation[:-1]
-    send = (p.tables.latency + activation / up[:, None]) / p.unit
-    receive = (p.tables.latency + activation / down[:, None]) / p.unit
+    send = p.units(p.tables.latency + activation / up[:, None])
+    receive = p.units(p.tables.latency + activation / down[:, None])
     for n in p.positions[1:]:
         p.model.add_row(*_at_least(p.C[n], (p.v[n - 1], send)), lower=0.0)
         p.model.add_row(*_at_least(p.C[n], (p.f[n], receive)), lower=0.0)
@@ -247,9 +268,8 @@ def transfer_links(p: Program) -> None:
     activation = tables.activation[:-1]
     for n in p.positions[1:]:
         for e in range(tables.device_count):
-            times = tables.latency + activation * tables.inverse_rate[:, e, None]
+            times = p.units(tables.latency + activation * tables.inverse_rate[:, e, None])
             times[e] = 0.0  # no device sends to itself
-            times /= p.unit
             largest = float(times.max(initial=0.0))
             columns, values = _at_least(p.C[n], (p.v[n - 1], times))
             columns, values = np.append(columns, p.a[n, e]), np.append(values, -largest)

@@ -26,7 +26,11 @@ from shardopt.models.cold_start.formulations.common import (
     require_size,
     twins,
 )
-from shardopt.models.cold_start.formulations.windows import least_transfers, windows
+from shardopt.models.cold_start.formulations.windows import (
+    RELATIVE_MARGIN,
+    least_transfers,
+    windows,
+)
 from shardopt.models.cold_start.tables import FloatArray, IntArray, Tables, make_tables
 from shardopt.models.formulation import LinearFormulation
 from shardopt.models.linear import LinearModel
@@ -86,7 +90,7 @@ def build(
     """
     tables = make_tables(instance)
     _require_size(tables)
-    p = _columns(tables, unit, _usable_runs(tables, upper_bound))
+    p = _columns(tables, unit, upper_bound)
     first_and_last_block(p)
     contiguous(p)
     device_once(p)
@@ -121,16 +125,20 @@ def _usable_runs(tables: Tables, upper_bound: float | None) -> NDArray[np.bool_]
     return fits & (limits.earliest <= limits.latest[:, None, :])
 
 
-def _columns(tables: Tables, unit: float, usable: NDArray[np.bool_]) -> Program:
+def _columns(tables: Tables, unit: float, upper_bound: float | None) -> Program:
+    usable = _usable_runs(tables, upper_bound)
     device, start, stop = np.nonzero(usable)
     model = LinearModel()
     x = model.add_binaries(device.size)
     sends = np.logical_or.reduce(usable, axis=1)[:, :-1].T  # [cut, device]
     receives = np.logical_or.reduce(usable, axis=2).T
     pairs = sends[:, :, None] & receives[:, None, :] & ~np.eye(tables.device_count, dtype=bool)
+    before = np.roll(tables.activation, 1)  # of the block before a cut; nothing passes cut 0
+    transfer = tables.latency + before[:, None, None] * tables.inverse_rate
+    if upper_bound is not None:
+        pairs &= transfer <= upper_bound * (1 + RELATIVE_MARGIN)
     z = np.full(pairs.shape, -1, dtype=np.int64)
     z[pairs] = model.add_columns(int(pairs.sum()), upper=1.0)
-    before = np.roll(tables.activation, 1)  # of the block before a cut; nothing passes cut 0
     cuts = tables.block_count + 1
     return Program(
         tables=tables,
@@ -143,7 +151,7 @@ def _columns(tables: Tables, unit: float, usable: NDArray[np.bool_]) -> Program:
         comp=(tables.work[stop] - tables.work[start]) / tables.compute[device] / unit,
         x=x,
         z=z,
-        transfer=(tables.latency + before[:, None, None] * tables.inverse_rate) / unit,
+        transfer=transfer / unit,
         R=model.add_columns(cuts, upper=np.where(np.arange(cuts) == cuts - 1, 0.0, np.inf)),
         T=int(model.add_columns(1, cost=1.0)[0]),
     )
