@@ -125,6 +125,25 @@ def limit_rows(fast: bool) -> list[Row]:
     return rows
 
 
+def beyond_rows(fast: bool) -> list[Row]:
+    """Where the relaxation ends: sizes that the paper does not name as practical."""
+    rows = []
+    sizes: list[tuple[str, dict[str, Any]]] = [
+        ("random-edge", {"devices": 64, "blocks": 126}),
+        ("random-edge", {"devices": 100, "blocks": 126}),
+        ("tight", {"devices": 24, "blocks": 80}),
+        ("random-edge", {"devices": 4, "blocks": 10_000, "spread": 0.5}),
+        ("random-edge", {"devices": 1000, "blocks": 100}),
+    ]
+    for preset, options in sizes:
+        instances = _random(preset, True, **options)
+        what = f"dssr {preset} K={options['devices']} L={options['blocks']}"
+        rows.append(Row(what, "in good order", run(instances, "dssr")))
+        if options["devices"] == 4:
+            rows.append(Row(what.replace("dssr", "dp"), "", run(instances, "dp")))
+    return rows
+
+
 def start_up_rows(fast: bool) -> list[Row]:
     """Whole commands, from the shell's point of view, and the first run's compilation."""
     with tempfile.TemporaryDirectory() as folder:
@@ -169,5 +188,6 @@ CASES: Cases = {
     "milp": milp_rows,
     "cp-sat": cp_sat_rows,
     "limits": limit_rows,
+    "beyond": beyond_rows,
     "start-up": start_up_rows,
 }
