@@ -72,6 +72,7 @@ def solve_model(method, instance, known=None, **options):
         threads=1,
         start=None if known is None else known[0],
         on_progress=None,
+        bound=0.0,
         isolated=False,
     )
 
