@@ -51,6 +51,9 @@ def solve(formulation: CpFormulation, start: dict[int, int] | None, run: Run) ->
 def _solver(run: Run) -> cp_model.CpSolver:
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = run.threads
+    # One worker is one strategy, which can stall on what the portfolio solves at once; taking
+    # turns gives one thread the whole portfolio, and stays deterministic.
+    solver.parameters.interleave_search = run.threads == 1
     solver.parameters.random_seed = run.seed % 2**31
     solver.parameters.cp_model_presolve = run.presolve
     solver.parameters.relative_gap_limit = 0.0

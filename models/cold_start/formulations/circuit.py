@@ -4,9 +4,7 @@ Integers ``start[k], stop[k]`` and ``finish[k]`` per device; the arcs of a circu
 depot and the devices say who hands over to whom, a self-loop that a device is unused.
 
 Times are integers of ``1 / sigma`` seconds, and every duration is rounded DOWN, so that a bound
-on the model is a true bound after division by sigma. All times are EQUAL to what circuit and
-cuts make of them, where the page has inequalities: with slack, CP-SAT alone in one thread lowers
-its incumbent by one unit in 1e9 at a time, for minutes, on two blocks and three devices.
+on the model is a true bound after division by sigma.
 """
 
 from __future__ import annotations
@@ -56,7 +54,6 @@ class Program:
     model: cp_model.CpModel
     start: list[cp_model.IntVar]
     stop: list[cp_model.IntVar]
-    before: list[cp_model.IntVar]
     finish: list[cp_model.IntVar]
     transfer: list[cp_model.IntVar]
     unused: list[cp_model.IntVar]
@@ -69,10 +66,6 @@ class Program:
     def devices(self) -> range:
         """All devices."""
         return range(self.tables.device_count)
-
-    def time(self) -> cp_model.IntVar:
-        """Return a new time, wide enough for a single block that exceeds the horizon."""
-        return self.model.new_int_var(-self.horizon, 4 * self.horizon, "")
 
     def look_up(self, index: cp_model.IntVar, table: list[int]) -> Expression:
         """Return ``table[index]``, by an element constraint unless the table is a line."""
@@ -111,7 +104,10 @@ def build(instance: Instance, *, upper_bound: float, lower_bound: float) -> CpFo
     device_once(p)
     contiguous(p)
     memory_and_non_empty_run(p)
-    transfer(p)
+    if instance.links_bytes_per_s is None:
+        transfer_star(p)
+    else:
+        transfer_links(p)
     time_in_order(p)
     if tables.layerwise:
         time_layerwise(p)
@@ -129,15 +125,13 @@ def build(instance: Instance, *, upper_bound: float, lower_bound: float) -> CpFo
 
 def _program(tables: Tables, upper: Fraction, lower: Fraction) -> Program:
     count, devices = tables.block_count, range(tables.device_count)
+    # Equal blocks lose up to a unit each, other runs two.
     horizon = LEAST_HORIZON * max(1, count // 100)
     sigma = Fraction(horizon) / upper
-    # A plan loses at most this by rounding: equal blocks a unit each in Load and in Comp, other
-    # runs two in Comp and once two in Load, and a transfer one.
-    loss = 2 * count + 6 * min(count, len(devices))
     model = cp_model.CpModel()
 
     def times() -> list[cp_model.IntVar]:
-        return [model.new_int_var(-loss, horizon, "") for _ in devices]
+        return [model.new_int_var(0, horizon, "") for _ in devices]
 
     def cuts() -> list[cp_model.IntVar]:
         return [model.new_int_var(0, count, "") for _ in devices]
@@ -152,12 +146,11 @@ def _program(tables: Tables, upper: Fraction, lower: Fraction) -> Program:
         model=model,
         start=cuts(),
         stop=cuts(),
-        before=times(),
         finish=times(),
         transfer=times(),
         unused=[model.new_bool_var("") for _ in devices],
         arc={(d, e): model.new_bool_var("") for d in ends for e in ends if d != e},
-        T=model.new_int_var(min(math.floor(sigma * lower), horizon) - loss, horizon, "T"),
+        T=model.new_int_var(min(math.floor(sigma * lower), horizon), horizon, "T"),
         load=[_durations(weight, sigma / Fraction(r), horizon) for r in tables.load.tolist()],
         comp=[_durations(work, sigma / Fraction(c), horizon) for c in tables.compute.tolist()],
     )
@@ -206,22 +199,34 @@ def memory_and_non_empty_run(p: Program) -> None:
         farthest = p.look_up(p.start[k], reach)
         p.model.add(p.stop[k] <= farthest).only_enforce_if(~p.unused[k])
         p.model.add(p.stop[k] >= p.start[k] + 1).only_enforce_if(~p.unused[k])
-        for empty in (p.start[k], p.stop[k], p.before[k], p.finish[k], p.transfer[k]):
+        for empty in (p.start[k], p.stop[k], p.finish[k], p.transfer[k]):
             p.model.add(empty == 0).only_enforce_if(p.unused[k])
 
 
-def transfer(p: Program) -> None:
-    """The transfer to e after d = X_de(start of e), by tables; none to the first."""
-    links = p.tables.instance.links_bytes_per_s
+def transfer_star(p: Program) -> None:
+    """Transfer of e >= the time by the sender's uplink, and by e's own downlink."""
     devices = p.tables.instance.devices
-    for (d, e), arc in p.arc.items():
-        if d == -1:
-            p.model.add(p.transfer[e] == 0).only_enforce_if(arc)
-        elif e != -1:
-            up, down = devices[d].uplink_bytes_per_s, devices[e].downlink_bytes_per_s
-            rate = links[d][e] if links is not None else min(up or 0.0, down or 0.0)
-            times = p.look_up(p.start[e], _transfer_table(p, 1 / Fraction(rate)))
-            p.model.add(p.transfer[e] == times).only_enforce_if(arc)
+    for e in p.devices:
+        down = 1 / Fraction(devices[e].downlink_bytes_per_s or 0)
+        receive = p.look_up(p.start[e], _transfer_table(p, down))
+        p.model.add(p.transfer[e] >= receive).only_enforce_if(~p.unused[e], ~p.arc[-1, e])
+    for d in p.devices:
+        up = 1 / Fraction(devices[d].uplink_bytes_per_s or 0)
+        send = p.look_up(p.stop[d], _transfer_table(p, up))
+        for e in p.devices:
+            if e != d:
+                p.model.add(p.transfer[e] >= send).only_enforce_if(p.arc[d, e])
+
+
+def transfer_links(p: Program) -> None:
+    """Transfer of e >= X_de(start of e), by tables over the start."""
+    links = p.tables.instance.links_bytes_per_s
+    assert links is not None
+    for d in p.devices:
+        for e in p.devices:
+            if d != e:
+                times = p.look_up(p.start[e], _transfer_table(p, 1 / Fraction(links[d][e])))
+                p.model.add(p.transfer[e] >= times).only_enforce_if(p.arc[d, e])
 
 
 def _transfer_table(p: Program, s_per_byte: Fraction) -> list[int]:
@@ -235,67 +240,51 @@ def _transfer_table(p: Program, s_per_byte: Fraction) -> list[int]:
 
 
 def time_in_order(p: Program) -> None:
-    """What comes before e ends with F_d after d, and at 0 for the first; T = F of the last."""
+    """F_e >= F_d + transfer_e + Comp_e after d, and T >= F of the last."""
+    comp = [p.lasts(p.comp[e], e) for e in p.devices]
     for (d, e), arc in p.arc.items():
         if e == -1:
-            p.model.add(p.finish[d] == p.T).only_enforce_if(arc)
+            p.model.add(p.finish[d] <= p.T).only_enforce_if(arc)
+        elif d == -1:
+            p.model.add(p.transfer[e] == 0).only_enforce_if(arc)
+            p.model.add(p.finish[e] >= comp[e]).only_enforce_if(arc)
         else:
-            p.model.add(p.before[e] == (0 if d == -1 else p.finish[d])).only_enforce_if(arc)
+            arrival = p.finish[d] + p.transfer[e]
+            p.model.add(p.finish[e] >= arrival + comp[e]).only_enforce_if(arc)
 
 
 def time_whole_run(p: Program) -> None:
-    """F_k = max(Load_k, F_{n-1}) + transfer_k + Comp_k."""
+    """F_k >= Load_k + transfer_k + Comp_k."""
     for k in p.devices:
-        received = p.time()
-        p.model.add_max_equality(received, [p.before[k], p.lasts(p.load[k], k)])
-        finish = received + p.transfer[k] + p.lasts(p.comp[k], k)
-        p.model.add(p.finish[k] == finish).only_enforce_if(~p.unused[k])
+        load, comp = p.lasts(p.load[k], k), p.lasts(p.comp[k], k)
+        p.model.add(p.finish[k] >= load + p.transfer[k] + comp).only_enforce_if(~p.unused[k])
 
 
 def time_layerwise(p: Program) -> None:
-    """F_k = max(F_{n-1} + transfer_k + Comp_k, G_k).
+    """F_k >= G_k = the largest over blocks q of the run of Load up to q and Comp from q on.
 
-    G_k is the largest, over the blocks q of the run, of Load up to q and Comp from q on. It is
-    reached at the first block, at the last, or at a block inside that is no smaller than its
-    neighbours: the others need no term.
+    It is reached at the first block, at the last, or at a block inside that is no smaller than
+    its neighbours: the others need no inequality.
     """
     for k in p.devices:
         load, comp = p.load[k], p.comp[k]
+        used = ~p.unused[k]
         loaded = p.look_up(p.start[k], load.up)
         computed = p.look_up(p.stop[k], comp.down)
+        first = p.look_up(p.start[k], [*load.down[1:], load.down[-1]])
+        last = p.look_up(p.stop[k], [0, *comp.up[:-1]])
         all_comp = computed - p.look_up(p.start[k], comp.up)
         all_load = p.look_up(p.stop[k], load.down) - loaded
-        first = p.look_up(p.start[k], [*load.down[1:], load.down[-1]]) - loaded + all_comp
-        last = all_load + computed - p.look_up(p.stop[k], [0, *comp.up[:-1]])
-        inside = [_own_from(p, k, q, loaded, computed) for q in _peaks(p.tables, k)]
-        finish = p.time()
-        arrival = p.before[k] + p.transfer[k] + all_comp
-        p.model.add_max_equality(finish, [arrival, first, last, *inside])
-        p.model.add(p.finish[k] == finish).only_enforce_if(~p.unused[k])
-
-
-def _own_from(
-    p: Program, k: int, q: int, loaded: Expression, computed: Expression
-) -> cp_model.IntVar:
-    """Return Load up to q and Comp from q on where q is inside the run, else 0."""
-    inside = _inside(p, k, q)
-    own = p.time()
-    value = p.load[k].down[q + 1] - loaded + computed - p.comp[k].up[q]
-    p.model.add(own == value).only_enforce_if(inside)
-    p.model.add(own == 0).only_enforce_if(~inside)
-    return own
-
-
-def _inside(p: Program, k: int, q: int) -> cp_model.IntVar:
-    """Return whether the run on device k holds block q."""
-    started, going_on, inside = (p.model.new_bool_var("") for _ in range(3))
-    p.model.add(p.start[k] <= q).only_enforce_if(started)
-    p.model.add(p.start[k] > q).only_enforce_if(~started)
-    p.model.add(p.stop[k] > q).only_enforce_if(going_on)
-    p.model.add(p.stop[k] <= q).only_enforce_if(~going_on)
-    p.model.add_bool_and(started, going_on).only_enforce_if(inside)
-    p.model.add_bool_or(~started, ~going_on, inside)
-    return inside
+        p.model.add(p.finish[k] >= first - loaded + all_comp).only_enforce_if(used)
+        p.model.add(p.finish[k] >= all_load + computed - last).only_enforce_if(used)
+        for q in _peaks(p.tables, k):
+            after_start, before_stop = p.model.new_bool_var(""), p.model.new_bool_var("")
+            p.model.add(p.start[k] <= q).only_enforce_if(after_start)
+            p.model.add(p.start[k] > q).only_enforce_if(~after_start)
+            p.model.add(p.stop[k] > q).only_enforce_if(before_stop)
+            p.model.add(p.stop[k] <= q).only_enforce_if(~before_stop)
+            own = load.down[q + 1] - loaded + computed - comp.up[q]
+            p.model.add(p.finish[k] >= own).only_enforce_if(after_start, before_stop)
 
 
 def _peaks(tables: Tables, k: int) -> list[int]:
@@ -325,9 +314,7 @@ def _decode(p: Program, values: list[int]) -> Solution | None:
 def _encode(p: Program, solution: Solution) -> dict[int, int]:
     """Return hints for everything but looked-up values, which follow from the rest."""
     stages = canonical_stages(p.tables, solution)
-    hints = {
-        v.index: 0 for v in [*p.start, *p.stop, *p.before, *p.finish, *p.transfer, *p.arc.values()]
-    }
+    hints = {v.index: 0 for v in [*p.start, *p.stop, *p.finish, *p.transfer, *p.arc.values()]}
     hints |= {v.index: 1 for v in p.unused}
     path = [-1, *(k for k, _, _ in stages), -1]
     hints |= {p.arc[pair].index: 1 for pair in itertools.pairwise(path)}
@@ -336,7 +323,7 @@ def _encode(p: Program, solution: Solution) -> dict[int, int]:
         transfer = 0
         if n > 0:
             transfer = p.round_down(p.tables.transfer_s(stages[n - 1][0], k, start))
-        before, comp = finish, p.comp[k].of(start, stop)
+        comp = p.comp[k].of(start, stop)
         if p.tables.layerwise:
             own = max(
                 p.load[k].of(start, q + 1) + p.comp[k].of(q, stop) for q in range(start, stop)
@@ -347,8 +334,7 @@ def _encode(p: Program, solution: Solution) -> dict[int, int]:
         for variable, value in (
             (p.start[k], start),
             (p.stop[k], stop),
-            (p.before[k], before),
-            (p.finish[k], finish),
+            (p.finish[k], max(finish, 0)),
             (p.transfer[k], transfer),
             (p.unused[k], 0),
         ):
