@@ -1,1 +1,0 @@
-"""`block-placement`: file schema and presets."""

@@ -1,1 +1,0 @@
-"""The problem `block-placement`: where blocks live and how sessions are routed."""

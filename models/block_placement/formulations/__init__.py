@@ -1,1 +1,0 @@
-"""The formulations of `block-placement`, one per module."""

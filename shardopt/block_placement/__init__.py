@@ -1,1 +1,0 @@
-"""`block-placement`: pictures of placements."""
