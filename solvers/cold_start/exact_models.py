@@ -27,6 +27,7 @@ FORMULATIONS = "shardopt.models.cold_start.formulations"
 SEARCH_SHARE = 0.05
 """Share of the time limit that order-search may take for a plan to start from."""
 RESTARTS = 10
+LARGEST_COEFFICIENT = 1e6
 
 
 def direct(
@@ -163,8 +164,13 @@ class Known:
 
     @property
     def unit_s(self) -> float:
-        """What times are divided by: the known plan's time, else a bound, else a second."""
-        return self.value_s or self.bound_s or 1.0
+        """What times are divided by: the known plan's time, else a bound.
+
+        Without a plan, nothing shall count for more than a backend takes as a coefficient.
+        """
+        if self.value_s is not None:
+            return self.value_s
+        return max(self.bound_s, longest_time(self.tables) / LARGEST_COEFFICIENT)
 
     @property
     def upper_s(self) -> float:

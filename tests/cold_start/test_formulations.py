@@ -21,7 +21,8 @@ from shardopt.models.cold_start.tables import make_tables
 from shardopt.models.formulation import TooLargeError
 from shardopt.solvers import cold_start
 from shardopt.solvers.backends.exact import Job, solve_exact
-from shardopt.solvers.cold_start.exact_models import longest_time
+from shardopt.solvers.budget import Budget
+from shardopt.solvers.cold_start.exact_models import Known
 
 METHODS = {
     "direct/highs": ("direct", "highs"),
@@ -55,13 +56,12 @@ def method(request):
 def solve_model(method, instance, known=None, **options):
     """Solve a formulation in this process; ``known`` is a plan to start from and to beat."""
     module, backend = METHODS[method]
-    bound = lower_bound(instance)
-    value = None if known is None else known[1]
+    plan, value = (None, None) if known is None else known
+    before = Known(make_tables(instance), Budget(), plan, value, lower_bound(instance))
     if module == "circuit":
-        upper = longest_time(make_tables(instance)) if value is None else value
-        options |= {"upper_bound": upper, "lower_bound": bound}
+        options |= {"upper_bound": before.upper_s, "lower_bound": before.bound_s}
     else:
-        options |= {"unit": value or bound or 1.0}
+        options |= {"unit": before.unit_s}
         options |= {"upper_bound": value} if module != "products" else {}
     job = Job(instance, f"shardopt.models.cold_start.formulations.{module}:build", backend, options)
     return solve_exact(
@@ -70,7 +70,7 @@ def solve_model(method, instance, known=None, **options):
         time_limit=60.0,
         seed=0,
         threads=1,
-        start=None if known is None else known[0],
+        start=plan,
         on_progress=None,
         bound=0.0,
         isolated=False,
