@@ -25,3 +25,9 @@ def find_preset(problem: str, name: str) -> Callable[..., Any]:
     close = difflib.get_close_matches(name, known, n=1)
     hint = f" (did you mean {close[0]}?)" if close else ""
     raise InputError(repr(name) + hint, f"a preset of {problem}: {', '.join(known)}", "preset")
+
+
+def require_range(name: str, value: float, low: float, high: float) -> None:
+    """Raise `InputError` unless a preset's parameter lies in ``[low, high]``."""
+    if not low <= value <= high:
+        raise InputError(f"{value}", f"a number from {low:g} to {high:g}", name)

@@ -7,6 +7,7 @@ import json
 import math
 import zlib
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -193,6 +194,21 @@ def write_json(path: str | Path, value: Any) -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(reason, "a place that can be written", file=str(path)) from None
+
+
+def whole_if_exact(value: float) -> int | float:
+    """Write whole numbers without a decimal point as long as that is exact."""
+    return int(value) if value == int(value) and abs(value) < 2**53 else value
+
+
+def require_unique_names(entries: Sequence[Any], path: str) -> None:
+    """Raise `InputError` unless all entries of the list at ``path`` have names of their own."""
+    first: dict[str, int] = {}
+    for n, entry in enumerate(entries):
+        if entry.name in first:
+            other = f"a name other than that of {path}[{first[entry.name]}]"
+            raise InputError(shown(entry.name), other, f"{path}[{n}].name")
+        first[entry.name] = n
 
 
 def validate(schema: type[Model], value: Any) -> Model:

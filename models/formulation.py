@@ -61,5 +61,22 @@ class ScipFormulation:
     offset: float = 0.0
 
 
+@dataclass(frozen=True)
+class SeriesFormulation:
+    """Several MILPs, solved one after another, of which the best answer counts.
+
+    ``build(n, relaxed)`` makes model ``n``, without integrality if ``relaxed``; a value of its
+    objective times its ``unit`` is a value of this formulation's. ``cutoff``: only what is better
+    is looked for. ``decode`` gets the number of a model and its values.
+    """
+
+    count: int
+    build: Callable[[int, bool], LinearFormulation]
+    decode: Callable[[tuple[int, NDArray[np.float64]]], Any]
+    unit: float
+    cutoff: float = np.inf
+    offset: float = 0.0
+
+
 class TooLargeError(Exception):
     """A formulation refuses to be built: its estimated size is beyond what fits in memory."""

@@ -205,6 +205,8 @@ def _require_sane(
 
 def _start(instance: Any, row: SolverRow, start: Any) -> Any:
     if start is None:
+        if row.needs_start:
+            raise InputError("no start", f"a start: solver {row.name} improves a plan", "start")
         return None
     if not row.warm_start:
         raise InputError("a start", f"none: solver {row.name} takes no start", "start")

@@ -24,6 +24,7 @@ class SolverRow:
     needed. ``fixed`` are arguments that this row always passes. ``needs`` names packages
     outside the core; ``compiled`` marks solvers with just-in-time compiled kernels;
     ``verify_with`` names the solvers that ``--verify`` asks for a second opinion.
+    ``needs_start`` marks solvers that only improve a given plan.
     """
 
     name: str
@@ -33,6 +34,7 @@ class SolverRow:
     source: str
     proves_bounds: bool = False
     warm_start: bool = False
+    needs_start: bool = False
     fixed: Mapping[str, Any] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     compiled: bool = False

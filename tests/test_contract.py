@@ -32,6 +32,11 @@ def rows(keep=lambda row: True):
 def solve(instance: Any, row: SolverRow, **more: Any) -> Result:
     if row.missing():
         pytest.skip(f"needs {', '.join(row.missing())}")
+    if row.needs_start and "start" not in more:
+        module = cases_of(instance.problem)
+        if module.optimum(instance) is None:
+            pytest.skip("needs a start, and there is no plan")
+        more["start"] = module.starts(instance)[-1]
     return shardopt.solve(instance, row.name, time_limit=60, threads=1, **more)
 
 

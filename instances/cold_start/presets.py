@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from shardopt.instances.presets import require_range
 from shardopt.models.cold_start.data import Block, Device, Instance, Loading
-from shardopt.models.errors import InputError
 
 MB, GB, MIB, GIB = 1e6, 1e9, 2.0**20, 2.0**30
 
@@ -60,7 +60,7 @@ def csgo_table1(
 
     ``variant="figure"`` uses a2 = 0.50, with which the published plots agree better.
     """
-    _check_range("tokens", tokens, 1, 1_000_000)
+    require_range("tokens", tokens, 1, 1_000_000)
     a2 = 0.7 if variant == "table" else 0.5
     # peak TFLOP/s, a, b per token, load MiB/s, memory GiB, uplink dBm, distance m
     table = [
@@ -148,9 +148,9 @@ def typed(
     loading: Loading = "whole-run",
 ) -> Instance:
     """Several interchangeable devices of each of a few types."""
-    _check_range("types", types, 1, 1000)
-    _check_range("per_type", per_type, 1, 1000)
-    _check_range("types * per_type", types * per_type, 1, 1000)
+    require_range("types", types, 1, 1000)
+    require_range("per_type", per_type, 1, 1000)
+    require_range("types * per_type", types * per_type, 1, 1000)
     rng, name, model = _begin(
         "typed", seed, types * per_type, blocks, tokens, spread, slack, loading
     )
@@ -214,12 +214,12 @@ def _begin(
     loading: Loading,
 ) -> tuple[np.random.Generator, str, tuple[Block, ...]]:
     """Check the common parameters; return the generator, the instance's name and the blocks."""
-    _check_range("seed", seed, 0, 2**63)
-    _check_range("devices", devices, 1, 1000)
-    _check_range("blocks", blocks, 1, 10_000)
-    _check_range("tokens", tokens, 1, 1_000_000)
-    _check_range("spread", spread, 0, 1)
-    _check_range("slack", slack, 1e-3, 1e6)
+    require_range("seed", seed, 0, 2**63)
+    require_range("devices", devices, 1, 1000)
+    require_range("blocks", blocks, 1, 10_000)
+    require_range("tokens", tokens, 1, 1_000_000)
+    require_range("spread", spread, 0, 1)
+    require_range("slack", slack, 1e-3, 1e6)
     rng = np.random.default_rng(seed)
     name = f"{preset}-k{devices}-l{blocks}-t{tokens}-s{seed}"
     name += f"-spread{spread:g}" if spread else ""
@@ -264,8 +264,3 @@ def _scale_memory(devices: tuple[Device, ...], total_bytes: float) -> tuple[Devi
     return tuple(
         replace(d, memory_bytes=float(max(1, round(d.memory_bytes * factor)))) for d in devices
     )
-
-
-def _check_range(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise InputError(f"{value}", f"a number from {low:g} to {high:g}", name)

@@ -14,7 +14,9 @@ from shardopt.instances.strict import (
     Number,
     Positive,
     StrictModel,
+    require_unique_names,
     shown,
+    whole_if_exact,
 )
 from shardopt.models.cold_start.data import Block, Device, Instance, Solution, Stage
 from shardopt.models.errors import InputError
@@ -74,7 +76,7 @@ class InstanceFile(StrictModel):
         count = sum(entry.repeat for entry in data.blocks)
         if count > MAX_BLOCKS:  # before anything of that size is allocated
             raise InputError(f"{shown(count)} blocks", f"at most {MAX_BLOCKS}", "data.blocks")
-        _unique_names(data.devices)
+        require_unique_names(data.devices, "data.devices")
         if data.links is None:
             _link_fields_present(data.devices)
         return Instance(
@@ -114,16 +116,6 @@ class SolutionEntry(StrictModel):
         return Solution(tuple(Stage(s.device, s.start, s.stop) for s in self.stages))
 
 
-def _unique_names(devices: list[DeviceEntry]) -> None:
-    first: dict[str, int] = {}
-    for k, device in enumerate(devices):
-        if device.name in first:
-            path = f"data.devices[{k}].name"
-            other = f"a name other than that of devices[{first[device.name]}]"
-            raise InputError(shown(device.name), other, path)
-        first[device.name] = k
-
-
 def _link_fields_present(devices: list[DeviceEntry]) -> None:
     for k, device in enumerate(devices):
         for field in ("uplink_bytes_per_s", "downlink_bytes_per_s"):
@@ -157,23 +149,22 @@ def data_to_json(instance: Instance) -> dict[str, Any]:
     for block, group in groupby(instance.blocks):
         count = sum(1 for _ in group)
         entry: dict[str, Any] = {"repeat": count} if count > 1 else {}
-        blocks.append(entry | {key: _number(v) for key, v in vars(block).items()})
+        blocks.append(entry | {key: whole_if_exact(v) for key, v in vars(block).items()})
     devices = [
-        {k: v if isinstance(v, str) else _number(v) for k, v in vars(d).items() if v is not None}
+        {
+            k: v if isinstance(v, str) else whole_if_exact(v)
+            for k, v in vars(d).items()
+            if v is not None
+        }
         for d in instance.devices
     ]
     data: dict[str, Any] = {"blocks": blocks, "devices": devices, "loading": instance.loading}
     if instance.links_bytes_per_s is not None:
         rates = [
-            [None if d == e else _number(rate) for e, rate in enumerate(row)]
+            [None if d == e else whole_if_exact(rate) for e, rate in enumerate(row)]
             for d, row in enumerate(instance.links_bytes_per_s)
         ]
         data["links"] = {"bytes_per_s": rates}
     if instance.link_latency_s:
-        data["link_latency_s"] = _number(instance.link_latency_s)
+        data["link_latency_s"] = whole_if_exact(instance.link_latency_s)
     return data
-
-
-def _number(value: float) -> int | float:
-    """Write whole numbers without a decimal point as long as that is exact."""
-    return int(value) if value == int(value) and abs(value) < 2**53 else value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from shardopt.models.discover import part
@@ -41,6 +41,7 @@ def solve_exact(
     known: Sequence[Any] = (),
     bound: float | None = None,
     isolated: bool = True,
+    repair: Callable[[Any], Any] | None = None,
 ) -> Result:
     """Build a model and solve it with an exact backend, in a process of its own.
 
@@ -60,10 +61,13 @@ def solve_exact(
         A proven bound that is already known, in the problem's unit.
     isolated
         Without it everything runs in this process, unwatched: for tests on tiny instances.
+    repair
+        For models whose plans the checker may refuse although their bounds hold: turns such a
+        plan into one that may pass, or into ``None``, and then it is dropped without a fault.
     """
     budget = Budget(time_limit, on_progress)
     with interruptible(budget):
-        record = _Record(job, budget, [*known, start], bound)
+        record = _Record(job, budget, [*known, start], bound, repair)
 
         def attempt(presolve: bool, stop_when_refuted: bool) -> None:
             seconds = None if budget.time_limit is None else budget.left()
@@ -107,7 +111,12 @@ class _Record:
     """What is known of a run: the best plan that the checker accepts, and the backend's claims."""
 
     def __init__(
-        self, job: Job, budget: Budget, plans: Sequence[Any], known_bound: float | None
+        self,
+        job: Job,
+        budget: Budget,
+        plans: Sequence[Any],
+        known_bound: float | None,
+        repair: Callable[[Any], Any] | None,
     ) -> None:
         self.job = job
         self.budget = budget
@@ -120,6 +129,7 @@ class _Record:
         self._sign = 1.0 if part(job.instance.problem, "models", "data").SENSE == "min" else -1.0
         self._check = part(job.instance.problem, "models", "check").check
         self._known_bound = known_bound
+        self._repair = repair
         self._claimed_bound: float | None = None
         for plan in plans:
             if plan is not None:
@@ -130,7 +140,9 @@ class _Record:
         """Take in one message of the backend."""
         match message:
             case Incumbent(solution):
-                self._weigh(solution, "an incumbent")
+                plan = self._mended(solution)
+                if plan is not None:
+                    self._weigh(plan, "an incumbent")
             case Bound(value) if math.isfinite(value):
                 self._claimed_bound = self._tighter(self._claimed_bound, value)
             case Built(build_s, size):
@@ -167,6 +179,11 @@ class _Record:
             return False
         better = self._sign * self.objective < self._sign * bound
         return better and relative_gap(self.objective, bound) > OPTIMALITY_TOLERANCE
+
+    def _mended(self, plan: Any) -> Any:
+        if self._repair is None or self._check(self.job.instance, plan).feasible:
+            return plan
+        return self._repair(plan)
 
     def _weigh(self, plan: Any, what: str) -> None:
         report = self._check(self.job.instance, plan)

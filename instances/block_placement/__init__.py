@@ -1,0 +1,1 @@
+"""`block-placement`: file schema and presets."""

@@ -1,0 +1,1 @@
+"""The problem `block-placement`: where blocks live and how sessions are routed."""

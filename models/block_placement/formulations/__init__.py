@@ -1,0 +1,1 @@
+"""The formulations of `block-placement`, one per module."""

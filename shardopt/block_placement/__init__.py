@@ -1,0 +1,1 @@
+"""`block-placement`: pictures of placements."""

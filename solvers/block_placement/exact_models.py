@@ -1,0 +1,234 @@
+"""`block-placement`: the exact formulations, each handed to a backend in a process of its own."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from shardopt.models.block_placement.bounds import too_few_blocks
+from shardopt.models.block_placement.data import Instance, Solution
+from shardopt.models.block_placement.tables import make_tables
+from shardopt.models.result import AnySolution, Result, TracePoint
+from shardopt.solvers.backends.exact import Job, solve_exact
+from shardopt.solvers.block_placement.chain_knapsack import chain
+from shardopt.solvers.block_placement.greedy_placement import cg_bp
+from shardopt.solvers.block_placement.mending import mended
+from shardopt.solvers.budget import Budget, OnProgress
+from shardopt.solvers.finish import checked_objective, finish
+
+Backend = Literal["highs", "cbc"]
+
+FORMULATIONS = "shardopt.models.block_placement.formulations"
+
+MENDING_S = 5.0
+"""Seconds at most to route anew a plan that overfills memory."""
+
+_log = logging.getLogger("shardopt")
+
+
+@dataclass(frozen=True)
+class Run:
+    """The arguments that all methods share."""
+
+    time_limit: float | None
+    seed: int
+    threads: int
+    on_progress: OnProgress | None
+    memory_limit_bytes: float | None
+    presolve: bool
+
+
+def direct(
+    instance: Instance,
+    *,
+    backend: Backend,
+    time_limit: float | None = 60.0,
+    seed: int = 0,
+    threads: int = 2,
+    start: Solution | None = None,
+    on_progress: OnProgress | None = None,
+    memory_limit_bytes: float | None = None,
+    presolve: bool = True,
+) -> Result:
+    """Solve the published program as published."""
+    run = Run(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
+    return _solve(instance, f"direct/{backend}", "direct", backend, run, start)
+
+
+def direct_cp_sat(
+    instance: Instance,
+    *,
+    time_limit: float | None = 60.0,
+    seed: int = 0,
+    threads: int = 2,
+    start: Solution | None = None,
+    on_progress: OnProgress | None = None,
+    memory_limit_bytes: float | None = None,
+    presolve: bool = True,
+) -> Result:
+    """Solve our constraint program, a circuit per session."""
+    run = Run(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
+    return _solve(instance, "direct/cp-sat", "circuit", "cp-sat", run, start)
+
+
+def boundary(
+    instance: Instance,
+    *,
+    backend: Backend,
+    time_limit: float | None = 60.0,
+    seed: int = 0,
+    threads: int = 2,
+    start: Solution | None = None,
+    on_progress: OnProgress | None = None,
+    memory_limit_bytes: float | None = None,
+    presolve: bool = True,
+) -> Result:
+    """Solve our flow over blocks and boundaries: small, and strong where memory is loose."""
+    run = Run(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
+    return _solve(instance, f"boundary/{backend}", "boundary", backend, run, start)
+
+
+def runs(
+    instance: Instance,
+    *,
+    backend: Backend,
+    time_limit: float | None = 60.0,
+    seed: int = 0,
+    threads: int = 2,
+    start: Solution | None = None,
+    on_progress: OnProgress | None = None,
+    memory_limit_bytes: float | None = None,
+    presolve: bool = True,
+) -> Result:
+    """Solve our model with a column per run, the strongest where memory is tight.
+
+    Identical servers are pooled first. Where the pool's plan cannot be split among them at the
+    same cost, the model is solved again with a column per server.
+    """
+    solver = f"runs/{backend}"
+    run = Run(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
+    if all(len(members) == 1 for members in make_tables(instance).types.members):
+        return _solve(instance, solver, "runs", backend, run, start)
+    pooled = _solve(instance, solver, "runs", backend, run, start, {"pooled": True})
+    if pooled.status in ("optimal", "infeasible") or pooled.termination != "completed":
+        return pooled
+    left = None if time_limit is None else max(0.0, time_limit - pooled.runtime_s)
+    single = _solve(
+        instance,
+        solver,
+        "runs",
+        backend,
+        replace(run, time_limit=left),
+        pooled.solution,
+        bound=pooled.bound,
+    )
+    return _after(pooled, single)
+
+
+def routing(
+    instance: Instance,
+    *,
+    backend: Backend,
+    start: Solution,
+    time_limit: float | None = 60.0,
+    seed: int = 0,
+    threads: int = 2,
+    on_progress: OnProgress | None = None,
+    memory_limit_bytes: float | None = None,
+    presolve: bool = True,
+) -> Result:
+    """Find optimal routes for the placement of ``start``.
+
+    It proves the routes and not the placement: the result has no bound. Where the routes are
+    proven, ``extra["routing_bound"]`` is their objective.
+    """
+    options = {"placement": start.placement, "unit": checked_objective(instance, start) or 1.0}
+
+    def heard(point: TracePoint) -> None:
+        if on_progress is not None:
+            on_progress(replace(point, bound=None))
+
+    result = solve_exact(
+        Job(instance, f"{FORMULATIONS}.routing:build", backend, options),
+        solver=f"routing/{backend}",
+        time_limit=time_limit,
+        seed=seed,
+        threads=threads,
+        start=start,
+        on_progress=heard,
+        presolve=presolve,
+        memory_limit_bytes=memory_limit_bytes,
+    )
+    if result.status == "optimal":
+        _log.info("routing/%s: routes optimal for this placement", backend)
+    return replace(
+        result,
+        status="unknown" if result.solution is None else "feasible",
+        bound=None,
+        trace=_without_bounds(result.trace),
+        extra=dict(result.extra) | {"routing_bound": result.bound},
+    )
+
+
+def _without_bounds(trace: tuple[TracePoint, ...]) -> tuple[TracePoint, ...]:
+    """Return the trace's improvements of the objective; its bounds hold for one placement only."""
+    points: list[TracePoint] = []
+    for point in trace:
+        if not points or point.objective != points[-1].objective:
+            points.append(replace(point, bound=None))
+    return tuple(points)
+
+
+def _solve(
+    instance: Instance,
+    solver: str,
+    formulation: str,
+    backend: str,
+    run: Run,
+    start: AnySolution | None,
+    options: Mapping[str, Any] | None = None,
+    bound: float | None = None,
+) -> Result:
+    """Hand a formulation to a backend, with the plans that are known at once."""
+    budget = Budget(run.time_limit)
+    if too_few_blocks(make_tables(instance)):
+        return finish(instance, solver, budget, [], infeasible=True)
+    known = [start, cg_bp(instance).solution, chain(instance).solution]
+    job = Job(instance, f"{FORMULATIONS}.{formulation}:build", backend, options or {})
+    left = replace(run, time_limit=None if run.time_limit is None else budget.left())
+    result = solve_formulation(job, solver, left, known, bound)
+    return replace(result, runtime_s=budget.elapsed())
+
+
+def solve_formulation(
+    job: Job, solver: str, run: Run, known: Sequence[AnySolution | None], bound: float | None = None
+) -> Result:
+    """Solve a formulation; its plans that overfill memory are routed anew."""
+    budget = Budget(run.time_limit)
+    return solve_exact(
+        job,
+        solver=solver,
+        time_limit=run.time_limit,
+        seed=run.seed,
+        threads=run.threads,
+        start=None,
+        on_progress=run.on_progress,
+        presolve=run.presolve,
+        memory_limit_bytes=run.memory_limit_bytes,
+        known=known,
+        bound=bound,
+        repair=lambda plan: mended(job.instance, plan, min(MENDING_S, budget.left())),
+    )
+
+
+def _after(first: Result, second: Result) -> Result:
+    """Return the second of two results of one run, with the first one's time and trace."""
+    shifted = tuple(replace(p, t_s=p.t_s + first.runtime_s) for p in second.trace)
+    return replace(
+        second,
+        runtime_s=first.runtime_s + second.runtime_s,
+        build_s=first.build_s + second.build_s,
+        trace=(*first.trace, *shifted),
+    )

@@ -1,0 +1,189 @@
+"""`exact`: bounds and plans from cheap to dear, until they meet (spec section "Cheap bounds").
+
+1. `cg-bp`, `chain` and the chain bound: milliseconds.
+2. The packing bound, and `cg-bp-sweep`.
+3. The linear relaxation of `boundary`: often the optimum where memory is loose.
+4. `runs`, pooled where servers are identical, with the best plan as its start.
+5. `runs` with a column per server, where the pool's optimum cannot be split among its servers.
+6. `boundary`, where `runs` is too large to be built.
+
+Every step is given the best plan, and the best bound is kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from shardopt.models.block_placement.bounds import chain_bound, too_few_blocks
+from shardopt.models.block_placement.data import Instance, Solution
+from shardopt.models.block_placement.tables import Tables, make_tables
+from shardopt.models.result import (
+    OPTIMALITY_TOLERANCE,
+    AnySolution,
+    Result,
+    Termination,
+    TracePoint,
+    relative_gap,
+)
+from shardopt.solvers.backends.exact import Job
+from shardopt.solvers.block_placement.chain_knapsack import chain
+from shardopt.solvers.block_placement.exact_models import FORMULATIONS, Run, solve_formulation
+from shardopt.solvers.block_placement.greedy_placement import cg_bp
+from shardopt.solvers.block_placement.sweep import cg_bp_sweep
+from shardopt.solvers.budget import Budget, OnProgress, interruptible
+from shardopt.solvers.finish import checked_objective, finish
+
+PACKING_SHARE = 0.1
+SWEEP_SHARE = 0.2
+RELAXATION_SHARE = 0.3
+
+
+@dataclass
+class State:
+    """What is known while `exact` runs."""
+
+    tables: Tables
+    budget: Budget
+    run: Run
+    plan: AnySolution | None = None
+    objective: float | None = None
+    bound: float | None = None
+    infeasible: bool = False
+    termination: Termination = "completed"
+    build_s: float = 0.0
+    faults: list[str] = field(default_factory=list)
+    steps: list[dict[str, Any]] = field(default_factory=list)
+
+    def closed(self) -> bool:
+        """Return whether nothing is left to prove."""
+        if self.infeasible:
+            return True
+        if self.objective is None or self.bound is None:
+            return False
+        gap = relative_gap(self.objective, self.bound)
+        return self.bound >= self.objective or gap <= OPTIMALITY_TOLERANCE
+
+    def know(self, plan: AnySolution | None, bound: float | None = None) -> None:
+        """Keep what is better."""
+        value = None if plan is None else checked_objective(self.tables.instance, plan)
+        if value is not None and (self.objective is None or value < self.objective):
+            self.plan, self.objective = plan, value
+        if bound is not None and (self.bound is None or bound > self.bound):
+            self.bound = bound
+        self.budget.report(self.objective, self.bound)
+
+    def take(self, name: str, result: Result, *, proves: bool = True) -> None:
+        """Keep what a step found; ``proves`` unless the step is a heuristic."""
+        self.infeasible |= result.status == "infeasible"
+        self.build_s += result.build_s
+        self.termination = result.termination
+        self.budget.interrupted |= result.termination == "interrupted"
+        self.faults += result.faults
+        self.know(result.solution, result.bound if proves else None)
+        step = {"step": name, "objective": self.objective, "bound": self.bound}
+        self.steps.append(step | {"t_s": self.budget.elapsed()})
+
+    def left(self, share: float = 1.0) -> Run:
+        """Return the arguments of a step that may take a share of the run's time."""
+        limit = self.run.time_limit
+        if limit is not None:
+            limit = min(self.budget.left(), share * limit)
+
+        def heard(point: TracePoint) -> None:
+            better = self.objective is None or (
+                point.objective is not None and point.objective < self.objective
+            )
+            value = point.objective if better else self.objective
+            bounds = [b for b in (point.bound, self.bound) if b is not None]
+            self.budget.report(value, max(bounds, default=None))
+
+        return replace(self.run, time_limit=limit, on_progress=heard)
+
+
+def exact(
+    instance: Instance,
+    *,
+    time_limit: float | None = 60.0,
+    seed: int = 0,
+    threads: int = 2,
+    start: Solution | None = None,
+    on_progress: OnProgress | None = None,
+    memory_limit_bytes: float | None = None,
+    presolve: bool = True,
+) -> Result:
+    """Prove the optimum by the cheapest means that do.
+
+    ``extra["steps"]`` says what was known after each step.
+    """
+    budget = Budget(time_limit, on_progress)
+    run = Run(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
+    with interruptible(budget):
+        state = State(make_tables(instance), budget, run)
+        state.know(start)
+        for step in (_at_once, _packing, _sweep, _boundary_lp, _runs_pooled, _runs, _boundary):
+            if state.closed() or budget.exhausted():
+                break
+            step(state)
+    return finish(
+        instance,
+        "exact",
+        budget,
+        [state.plan],
+        bound=state.bound,
+        infeasible=state.infeasible,
+        termination="completed" if state.closed() else budget.reason(state.termination),
+        build_s=state.build_s,
+        faults=list(dict.fromkeys(state.faults)),
+        extra={"steps": state.steps},
+    )
+
+
+def _at_once(state: State) -> None:
+    instance = state.tables.instance
+    if too_few_blocks(state.tables):
+        state.infeasible = True
+        return
+    state.know(None, chain_bound(state.tables))
+    for name, heuristic in (("cg-bp", cg_bp), ("chain", chain)):
+        state.take(name, heuristic(instance), proves=False)
+
+
+def _packing(state: State) -> None:
+    _step(state, "packing", "packing", PACKING_SHARE)
+
+
+def _sweep(state: State) -> None:
+    run = state.left(SWEEP_SHARE)
+    result = cg_bp_sweep(
+        state.tables.instance,
+        time_limit=run.time_limit,
+        seed=run.seed,
+        threads=run.threads,
+        memory_limit_bytes=run.memory_limit_bytes,
+    )
+    state.take("cg-bp-sweep", result, proves=False)
+
+
+def _boundary_lp(state: State) -> None:
+    _step(state, "boundary-lp", "boundary", RELAXATION_SHARE, relaxed=True)
+
+
+def _runs_pooled(state: State) -> None:
+    if any(len(members) > 1 for members in state.tables.types.members):
+        _step(state, "runs-pooled", "runs", pooled=True)
+
+
+def _runs(state: State) -> None:
+    _step(state, "runs", "runs")
+
+
+def _boundary(state: State) -> None:
+    _step(state, "boundary", "boundary")
+
+
+def _step(state: State, name: str, formulation: str, share: float = 1.0, **options: bool) -> None:
+    """Solve a formulation with HiGHS; one without plans of its own is given no start."""
+    job = Job(state.tables.instance, f"{FORMULATIONS}.{formulation}:build", "highs", options)
+    plan = None if formulation == "packing" or options.get("relaxed") else state.plan
+    state.take(name, solve_formulation(job, "exact", state.left(share), [plan], state.bound))
