@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 from rich.text import Text
 
 from shardopt.cold_start.phases import KINDS, Phase, PhaseKind, phases
 from shardopt.models.cold_start.evaluate import StageTimes
-from shardopt.units import aligned, printable
+from shardopt.units import aligned, nice_step, printable
 
 MARK: dict[PhaseKind, str] = {"load": "░", "wait": "·", "receive": "»", "compute": "█"}
 STYLE: dict[PhaseKind, str] = {
@@ -85,11 +83,3 @@ def _axis(span: float, columns: int, margin: int) -> str:
         labels[at : at + len(label)] = label
     head = "seconds".ljust(margin)[:margin]
     return head + "".join(labels).rstrip() + "\n" + " " * margin + "".join(ruler) + "\n"
-
-
-def nice_step(span: float, most: int) -> float:
-    """Return 1, 2 or 5 times a power of ten, so that ``span`` has at most ``most`` steps."""
-    if span <= 0:
-        return 1.0
-    power = 10.0 ** math.floor(math.log10(span / most))
-    return next((m * power for m in (1, 2, 5) if span / (m * power) <= most), 10 * power)
