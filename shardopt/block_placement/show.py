@@ -111,9 +111,9 @@ def listed(names: Sequence[str]) -> str:
 
 
 def path_text(ride: Ride, most: int) -> str:
-    """Return the servers of a path with the blocks that each runs; the middle of a long one cut."""
+    """Return the servers of a path with the blocks that each runs, of a long one the ends."""
     steps = [f"{printable(name, 24)} [{start}, {stop})" for name, start, stop in ride.steps]
-    if len(steps) > most:
+    if len(steps) > most + 1:
         steps[most - 1 : -1] = [f"{len(steps) - most} more"]
     return " > ".join(steps)
 
