@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from shardopt.models.block_placement.bounds import too_few_blocks
+from shardopt.models.block_placement.bounds import chain_bound, too_few_blocks
 from shardopt.models.block_placement.data import Instance, Solution
-from shardopt.models.block_placement.tables import make_tables
+from shardopt.models.block_placement.formulations.common import cost_scale_s
+from shardopt.models.block_placement.tables import Tables, make_tables
 from shardopt.models.result import AnySolution, Result, TracePoint
 from shardopt.solvers.backends.exact import Job, solve_exact
 from shardopt.solvers.block_placement.chain_knapsack import chain
@@ -24,6 +25,10 @@ FORMULATIONS = "shardopt.models.block_placement.formulations"
 
 MENDING_S = 5.0
 """Seconds at most to route anew a plan that overfills memory."""
+
+DIGITS = 50.0
+"""How many times dearer than all sessions of a plan a step may be and leave it enough digits:
+backends have absolute tolerances of some 1e-9 of the largest cost."""
 
 _log = logging.getLogger("shardopt")
 
@@ -205,10 +210,59 @@ def _solve(
 def solve_formulation(
     job: Job, solver: str, run: Run, known: Sequence[AnySolution | None], bound: float | None = None
 ) -> Result:
-    """Solve a formulation; its plans that overfill memory are routed anew."""
+    """Solve a formulation; its plans that overfill memory are routed anew.
+
+    Steps that are far too dear for a good plan are charged less, which leaves bounds valid. Where
+    the answer may need one of them, or is so cheap beside them that it has no digits left, the
+    model is solved again with costs that the plan found cannot exceed.
+    """
     budget = Budget(run.time_limit)
+    tables = make_tables(job.instance)
+    dearest, chain_s = cost_scale_s(tables), chain_bound(tables)
+    if chain_s == 0.0:  # where a backend's bound is rounded, a plan at no cost is not proven by it
+        bound = max(0.0, bound or 0.0)
+    ceiling = _ceiling_s(tables, _least(job.instance, known), chain_s)
+    result = _solve_capped(job, solver, run, known, bound, ceiling)
+    while result.objective:
+        enough = 2.0 * tables.session_count * result.objective
+        scale = dearest if ceiling is None else min(dearest, ceiling)
+        blurred = scale > DIGITS * enough
+        if blurred:
+            status = "feasible" if result.status == "optimal" else result.status
+            result = replace(result, status=status, bound=bound)
+        may_need_dearer = scale < min(dearest, enough) and _is_open(result)
+        if budget.exhausted() or not (blurred or may_need_dearer):
+            break
+        ceiling = enough
+        left = replace(run, time_limit=None if run.time_limit is None else budget.left())
+        again = _solve_capped(job, solver, left, [result.solution], result.bound, ceiling)
+        result = _after(result, again)
+    return result
+
+
+def _is_open(result: Result) -> bool:
+    return result.status == "feasible" and result.termination == "completed"
+
+
+def _ceiling_s(tables: Tables, objective: float | None, chain_s: float | None) -> float | None:
+    """Return what a step may cost at most that a good plan takes, as far as that is known."""
+    guesses = [2.0 * objective] if objective else []
+    guesses += [2.0 * DIGITS * chain_s] if chain_s else []
+    return tables.session_count * min(guesses) if guesses else None
+
+
+def _solve_capped(
+    job: Job,
+    solver: str,
+    run: Run,
+    known: Sequence[AnySolution | None],
+    bound: float | None,
+    ceiling_s: float | None,
+) -> Result:
+    budget = Budget(run.time_limit)
+    options = dict(job.build_options) | {"ceiling_s": ceiling_s}
     return solve_exact(
-        job,
+        replace(job, build_options=options),
         solver=solver,
         time_limit=run.time_limit,
         seed=run.seed,
@@ -221,6 +275,12 @@ def solve_formulation(
         bound=bound,
         repair=lambda plan: mended(job.instance, plan, min(MENDING_S, budget.left())),
     )
+
+
+def _least(instance: Instance, plans: Sequence[AnySolution | None]) -> float | None:
+    """Return the least objective of the feasible ones among plans."""
+    values = [checked_objective(instance, plan) for plan in plans if plan is not None]
+    return min((value for value in values if value is not None), default=None)
 
 
 def _after(first: Result, second: Result) -> Result:

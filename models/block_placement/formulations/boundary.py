@@ -21,6 +21,7 @@ from shardopt.models.block_placement.data import Instance, Solution
 from shardopt.models.block_placement.formulations.common import (
     Run,
     Visit,
+    capped,
     cost_scale_s,
     hosting_types,
     hosts,
@@ -71,9 +72,14 @@ class Program:
         return itertools.product(range(len(self.p)), range(len(self.server)))
 
 
-def build(instance: Instance, *, relaxed: bool = False) -> LinearFormulation:
-    """Build the model; ``relaxed`` leaves integrality out."""
-    tables = make_tables(instance)
+def build(
+    instance: Instance, *, relaxed: bool = False, ceiling_s: float | None = None
+) -> LinearFormulation:
+    """Build the model.
+
+    ``relaxed`` leaves integrality out; steps dearer than ``ceiling_s`` are charged that.
+    """
+    tables = capped(make_tables(instance), ceiling_s)
     p = _columns(tables, relaxed)
     contiguous_run(p)
     flow_through_server(p)

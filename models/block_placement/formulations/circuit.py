@@ -20,6 +20,7 @@ from shardopt.models.block_placement.data import Instance, Solution
 from shardopt.models.block_placement.formulations.common import (
     Run,
     Visit,
+    capped,
     hosts,
     layout,
     require_size,
@@ -59,9 +60,9 @@ class Program:
     sessions: list[Session]
 
 
-def build(instance: Instance) -> CpFormulation:
-    """Build the model."""
-    tables = make_tables(instance)
+def build(instance: Instance, *, ceiling_s: float | None = None) -> CpFormulation:
+    """Build the model; steps dearer than ``ceiling_s`` are charged that."""
+    tables = capped(make_tables(instance), ceiling_s)
     servers = len(hosts(tables))
     require_size(float(instance.session_count) * (servers + 1) ** 2)
     p = _program(tables)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -41,6 +41,21 @@ def require_size(columns: float, nonzeros: float = 0.0) -> None:
 def cost_scale_s(tables: Tables) -> float:
     """Return what costs are divided by: the largest of one block on one server."""
     return float((tables.fixed[:, :, None] + tables.per_block[:, :, None]).max()) or 1.0
+
+
+def capped(tables: Tables, ceiling_s: float | None) -> Tables:
+    """Return tables in which no step costs more than ``ceiling_s`` beside what its blocks cost.
+
+    Costs only fall, so a bound stays a bound. One hopelessly slow server, or a round trip that
+    stands for "unreachable", would leave all other costs without digits beside it.
+    """
+    if ceiling_s is None:
+        return tables
+    return replace(
+        tables,
+        fixed=np.minimum(tables.fixed, ceiling_s),
+        per_block=np.minimum(tables.per_block, ceiling_s),
+    )
 
 
 def hosts(tables: Tables) -> list[int]:

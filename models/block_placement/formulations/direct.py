@@ -22,6 +22,7 @@ from shardopt.models.block_placement.data import Instance, Solution
 from shardopt.models.block_placement.formulations.common import (
     Run,
     Visit,
+    capped,
     cost_scale_s,
     require_size,
     to_solution,
@@ -88,9 +89,9 @@ class Program:
                 yield r, link, int(i), int(j)
 
 
-def build(instance: Instance) -> LinearFormulation:
-    """Build the model."""
-    tables = make_tables(instance)
+def build(instance: Instance, *, ceiling_s: float | None = None) -> LinearFormulation:
+    """Build the model; steps dearer than ``ceiling_s`` are charged that."""
+    tables = capped(make_tables(instance), ceiling_s)
     p = _columns(tables)
     flow(p)
     memory(p)

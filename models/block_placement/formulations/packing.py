@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shardopt.models.block_placement.data import Instance
-from shardopt.models.block_placement.formulations.common import cost_scale_s, hosting_types
+from shardopt.models.block_placement.formulations.common import capped, cost_scale_s, hosting_types
 from shardopt.models.block_placement.tables import FloatArray, IntArray, Tables, make_tables
 from shardopt.models.formulation import LinearFormulation
 from shardopt.models.linear import LinearModel
@@ -42,9 +42,14 @@ class Program:
         return [int(sessions) for sessions in self.tables.sessions]
 
 
-def build(instance: Instance, *, relaxed: bool = False) -> LinearFormulation:
-    """Build the model; ``relaxed`` leaves integrality out."""
-    tables = make_tables(instance)
+def build(
+    instance: Instance, *, relaxed: bool = False, ceiling_s: float | None = None
+) -> LinearFormulation:
+    """Build the model.
+
+    ``relaxed`` leaves integrality out; steps dearer than ``ceiling_s`` are charged that.
+    """
+    tables = capped(make_tables(instance), ceiling_s)
     p = _columns(tables, relaxed)
     one_size(p)
     all_blocks_run(p)

@@ -19,6 +19,7 @@ from shardopt.models.block_placement.data import Instance, Solution
 from shardopt.models.block_placement.formulations.common import (
     Run,
     Visit,
+    capped,
     cost_scale_s,
     hosting_types,
     hosts,
@@ -86,9 +87,18 @@ class Program:
                     yield group, slice(runs.start, place + 1), int(group.start[place])
 
 
-def build(instance: Instance, *, pooled: bool = False, relaxed: bool = False) -> LinearFormulation:
-    """Build the model; ``relaxed`` leaves integrality out."""
-    tables = make_tables(instance)
+def build(
+    instance: Instance,
+    *,
+    pooled: bool = False,
+    relaxed: bool = False,
+    ceiling_s: float | None = None,
+) -> LinearFormulation:
+    """Build the model.
+
+    ``relaxed`` leaves integrality out; steps dearer than ``ceiling_s`` are charged that.
+    """
+    tables = capped(make_tables(instance), ceiling_s)
     types = hosting_types(tables)
     p = _columns(tables, types if pooled else [(j,) for j in hosts(tables)], relaxed)
     one_run(p)
