@@ -61,8 +61,25 @@ class ScipFormulation:
     offset: float = 0.0
 
 
+class SearchFormulation:
+    """What only an adapter of its own can solve: it has a cutoff instead of a warm start.
+
+    ``decode`` turns what that adapter calls a plan into a solution of the problem.
+    """
+
+    unit: float
+    cutoff: float
+    offset: float
+    decode: Callable[[Any], Any]
+
+    @property
+    def size(self) -> dict[str, int]:
+        """Return how large it is, for the result."""
+        return {}
+
+
 @dataclass(frozen=True)
-class SeriesFormulation:
+class SeriesFormulation(SearchFormulation):
     """Several MILPs, solved one after another, of which the best answer counts.
 
     ``build(n, relaxed)`` makes model ``n``, without integrality if ``relaxed``; a value of its
@@ -76,6 +93,11 @@ class SeriesFormulation:
     unit: float
     cutoff: float = np.inf
     offset: float = 0.0
+
+    @property
+    def size(self) -> dict[str, int]:
+        """Return the number of models."""
+        return {"models": self.count}
 
 
 class TooLargeError(Exception):

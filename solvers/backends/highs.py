@@ -37,7 +37,7 @@ def solve(formulation: LinearFormulation, start: FloatArray | None, run: Run) ->
     highspy.Highs.resetGlobalScheduler(True)  # it keeps the first run's number of threads
     highs = highspy.Highs()
     _set_options(highs, run)
-    _require_ok(highs.passModel(_lp(arrays, factor)), "passModel")
+    _require_ok(highs.passModel(as_lp(arrays, factor)), "passModel")
     if start is not None:
         columns = np.arange(start.size, dtype=np.int32)
         _require_ok(highs.setSolution(start.size, columns, start), "setSolution")
@@ -65,7 +65,8 @@ def _set_options(highs: Any, run: Run) -> None:
         _require_ok(highs.setOptionValue(name, value), name)
 
 
-def _lp(arrays: LinearArrays, factor: float) -> Any:
+def as_lp(arrays: LinearArrays, factor: float) -> Any:
+    """Return the model for HiGHS, its costs times ``factor``."""
     lp = highspy.HighsLp()
     lp.num_col_ = arrays.cost.size
     lp.num_row_ = arrays.row_lower.size

@@ -20,14 +20,14 @@ from shardopt.models.formulation import (
     CpFormulation,
     LinearFormulation,
     ScipFormulation,
-    SeriesFormulation,
+    SearchFormulation,
     TooLargeError,
 )
 from shardopt.solvers.backends import messages
 from shardopt.solvers.backends.contract import ADAPTERS, BackendError, Run, Verdict
 from shardopt.solvers.backends.messages import Built, Ended, Fault, Incumbent, Message, Task
 
-Formulation = LinearFormulation | CpFormulation | ScipFormulation | SeriesFormulation
+Formulation = LinearFormulation | CpFormulation | ScipFormulation | SearchFormulation
 STOP = "stop"
 
 
@@ -89,15 +89,15 @@ def _size(formulation: Formulation) -> dict[str, int]:
     if isinstance(formulation, CpFormulation):
         proto = formulation.model.proto
         return {"variables": len(proto.variables), "constraints": len(proto.constraints)}
-    if isinstance(formulation, SeriesFormulation):
-        return {"models": formulation.count}
+    if isinstance(formulation, SearchFormulation):
+        return formulation.size
     model = formulation.model
     return {"variables": model.getNVars(), "constraints": model.getNConss()}
 
 
 def _encoded(formulation: Formulation, task: Task, emit: Callable[[Message], None]) -> Any:
     """Return the start as the backend wants it; a start that cannot be encoded only costs speed."""
-    if task.start is None or isinstance(formulation, (ScipFormulation, SeriesFormulation)):
+    if task.start is None or isinstance(formulation, (ScipFormulation, SearchFormulation)):
         return None
     try:
         return formulation.encode(task.start)

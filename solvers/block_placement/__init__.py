@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         direct_cp_sat,
         routing,
         runs,
+        sizes,
     )
     from shardopt.solvers.block_placement.exact_steps import exact
     from shardopt.solvers.block_placement.greedy_placement import cg_bp
@@ -40,6 +41,7 @@ _HOME = {
     "petals_optimized_routing": "baselines",
     "routing": "exact_models",
     "runs": "exact_models",
+    "sizes": "exact_models",
 }
 
 __all__ = [
@@ -57,6 +59,7 @@ __all__ = [
     "petals_optimized_routing",
     "routing",
     "runs",
+    "sizes",
 ]
 
 

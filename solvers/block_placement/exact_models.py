@@ -23,6 +23,8 @@ Backend = Literal["highs", "cbc"]
 
 FORMULATIONS = "shardopt.models.block_placement.formulations"
 
+SIZE_SEARCH = "shardopt.solvers.block_placement.size_search"
+
 MENDING_S = 5.0
 """Seconds at most to route anew a plan that overfills memory."""
 
@@ -130,6 +132,30 @@ def runs(
         bound=pooled.bound,
     )
     return _after(pooled, single)
+
+
+def sizes(
+    instance: Instance,
+    *,
+    time_limit: float | None = 60.0,
+    seed: int = 0,
+    threads: int = 2,
+    start: Solution | None = None,
+    on_progress: OnProgress | None = None,
+    memory_limit_bytes: float | None = None,
+    presolve: bool = True,
+) -> Result:
+    """Search over the sizes of runs: HiGHS solves relaxations, CP-SAT finds positions (ours)."""
+    budget = Budget(time_limit)
+    run = Run(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
+    if too_few_blocks(make_tables(instance)):
+        return finish(instance, "sizes/cp-sat", budget, [], infeasible=True)
+    known = [start, cg_bp(instance).solution, chain(instance).solution]
+    cutoff = {"cutoff": _least(instance, known)}
+    job = Job(instance, f"{FORMULATIONS}.sizes:build", SIZE_SEARCH, cutoff)
+    left = replace(run, time_limit=None if run.time_limit is None else budget.left())
+    result = solve_formulation(job, "sizes/cp-sat", left, known)
+    return replace(result, runtime_s=budget.elapsed())
 
 
 def routing(

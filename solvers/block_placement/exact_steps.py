@@ -3,9 +3,11 @@
 1. `cg-bp`, `chain` and the chain bound: milliseconds.
 2. The packing bound, and `cg-bp-sweep`.
 3. The linear relaxation of `boundary`: often the optimum where memory is loose.
-4. `runs`, pooled where servers are identical, with the best plan as its start.
-5. `runs` with a column per server, where the pool's optimum cannot be split among its servers.
-6. `boundary`, where `runs` is too large to be built.
+4. `boundary` on the fewest servers that serve fastest and have room for everybody: plans.
+5. `sizes`: the search over sizes, with constraint models for positions.
+6. `runs`, pooled where servers are identical, with the best plan as its start.
+7. `runs` with a column per server, where the pool's optimum cannot be split among its servers.
+8. `boundary`, where `runs` is too large to be built.
 
 Every step is given the best plan, and the best bound is kept.
 """
@@ -17,6 +19,7 @@ from typing import Any
 
 from shardopt.models.block_placement.bounds import chain_bound, too_few_blocks
 from shardopt.models.block_placement.data import Instance, Solution
+from shardopt.models.block_placement.formulations import runs, sizes
 from shardopt.models.block_placement.tables import Tables, make_tables
 from shardopt.models.result import (
     OPTIMALITY_TOLERANCE,
@@ -28,7 +31,13 @@ from shardopt.models.result import (
 )
 from shardopt.solvers.backends.exact import Job
 from shardopt.solvers.block_placement.chain_knapsack import chain
-from shardopt.solvers.block_placement.exact_models import FORMULATIONS, Run, solve_formulation
+from shardopt.solvers.block_placement.exact_models import (
+    FORMULATIONS,
+    SIZE_SEARCH,
+    Run,
+    solve_formulation,
+)
+from shardopt.solvers.block_placement.few_servers import boundary_on, enough_servers
 from shardopt.solvers.block_placement.greedy_placement import cg_bp
 from shardopt.solvers.block_placement.sweep import cg_bp_sweep
 from shardopt.solvers.budget import Budget, OnProgress, interruptible
@@ -37,6 +46,10 @@ from shardopt.solvers.finish import checked_objective, finish
 PACKING_SHARE = 0.1
 SWEEP_SHARE = 0.2
 RELAXATION_SHARE = 0.3
+FEW_SHARE = 0.3
+SIZES_SHARE = 0.4
+SIZES_SHARE_OF_TWINS = 0.8
+"""Where servers repeat, sizes are few, and decide."""
 
 
 @dataclass
@@ -121,7 +134,7 @@ def exact(
     with interruptible(budget):
         state = State(make_tables(instance), budget, run)
         state.know(start)
-        for step in (_at_once, _packing, _sweep, _boundary_lp, _runs_pooled, _runs, _boundary):
+        for step in STEPS:
             if state.closed() or budget.exhausted():
                 break
             step(state)
@@ -169,13 +182,36 @@ def _boundary_lp(state: State) -> None:
     _step(state, "boundary-lp", "boundary", RELAXATION_SHARE, relaxed=True)
 
 
+def _few_servers(state: State) -> None:
+    few = enough_servers(state.tables)
+    if few is None:
+        return
+    run = state.left(FEW_SHARE)
+    state.take("few-servers", boundary_on(few, run), proves=False)
+
+
+def _sizes(state: State) -> None:
+    if not sizes.fits(state.tables):
+        return
+    twins = any(len(members) > 1 for members in state.tables.types.members)
+    job = Job(
+        state.tables.instance,
+        f"{FORMULATIONS}.sizes:build",
+        SIZE_SEARCH,
+        {"cutoff": state.objective},
+    )
+    run = state.left(SIZES_SHARE_OF_TWINS if twins else SIZES_SHARE)
+    state.take("sizes", solve_formulation(job, "exact", run, [state.plan], state.bound))
+
+
 def _runs_pooled(state: State) -> None:
-    if any(len(members) > 1 for members in state.tables.types.members):
+    if any(len(members) > 1 for members in state.tables.types.members) and runs.fits(state.tables):
         _step(state, "runs-pooled", "runs", pooled=True)
 
 
 def _runs(state: State) -> None:
-    _step(state, "runs", "runs")
+    if runs.fits(state.tables):
+        _step(state, "runs", "runs")
 
 
 def _boundary(state: State) -> None:
@@ -187,3 +223,16 @@ def _step(state: State, name: str, formulation: str, share: float = 1.0, **optio
     job = Job(state.tables.instance, f"{FORMULATIONS}.{formulation}:build", "highs", options)
     plan = None if formulation == "packing" or options.get("relaxed") else state.plan
     state.take(name, solve_formulation(job, "exact", state.left(share), [plan], state.bound))
+
+
+STEPS = (
+    _at_once,
+    _packing,
+    _sweep,
+    _boundary_lp,
+    _few_servers,
+    _sizes,
+    _runs_pooled,
+    _runs,
+    _boundary,
+)

@@ -41,6 +41,16 @@ SOLVERS = (
         verify_with=("boundary/highs", "runs/highs"),
     ),
     SolverRow(
+        "sizes/cp-sat",
+        "exact",
+        "block_placement.exact_models:sizes",
+        "search over sizes of runs by relaxations, constraint models for positions",
+        "ours",
+        proves_bounds=True,
+        warm_start=True,
+        verify_with=("runs/cbc", "boundary/highs"),
+    ),
+    SolverRow(
         "boundary/highs",
         "exact",
         "block_placement.exact_models:boundary",

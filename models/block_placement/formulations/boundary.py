@@ -168,14 +168,17 @@ def flow_between_servers(p: Program) -> None:
 
 
 def memory(p: Program) -> None:
-    """(w/c) sum_l y + sum_{c,l} p <= M_j/c."""
-    instance = p.tables.instance
-    cache = instance.cache_bytes_per_session
+    """(w/c) sum_l y + sum_{c,l} p <= M_j/c, or what less m blocks and n_j(m) slots fill at most.
+
+    Mostly that is well below M_j/c, and then no tolerance lets a session pass that does not fit.
+    """
+    weight = p.tables.instance.weight_bytes / p.tables.instance.cache_bytes_per_session
     for h, j in enumerate(p.server):
         columns = np.concatenate([p.y[h], p.p[:, h].ravel()])
-        sizes = [p.last + 1, p.p[:, h].size]
-        values = np.repeat([instance.weight_bytes / cache, 1.0], sizes)
-        p.model.add_row(columns, values, upper=float(p.tables.memory[j]) / cache)
+        values = np.repeat([weight, 1.0], [p.last + 1, p.p[:, h].size])
+        size = np.arange(1, p.tables.U[j] + 1)
+        free = np.minimum(p.tables.slots[j, size], p.tables.session_count * size)
+        p.model.add_row(columns, values, upper=float((weight * size + free).max()))
 
 
 def cuts(p: Program) -> None:

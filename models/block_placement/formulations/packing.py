@@ -130,14 +130,17 @@ def cover(p: Program) -> None:
     """
     everybody = sum(p.demand)
     columns = np.concatenate([kind.Y for kind in p.kinds])
-    values = np.concatenate([_cover_values(kind, everybody) for kind in p.kinds])
+    values = np.concatenate([cover_values(kind.slots, everybody) for kind in p.kinds])
     p.model.add_row(columns, values, lower=float(p.tables.block_count))
 
 
-def _cover_values(kind: Kind, everybody: int) -> FloatArray:
-    """Return v[m - 1]: blocks of a run of m that it serves alone, and half of the others."""
+def cover_values(slots: IntArray, everybody: int) -> FloatArray:
+    """Return v[m - 1]: blocks of a run of m that it serves alone, and half of the others.
+
+    ``slots[m - 1]`` are those beside m hosted blocks.
+    """
     values = []
-    for size, free in enumerate(kind.slots, start=1):
+    for size, free in enumerate(slots, start=1):
         alone = int(((free // np.arange(1, size + 1)) >= everybody).sum())
         values.append(alone + (size - alone) / 2)
     return np.array(values)

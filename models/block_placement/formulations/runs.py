@@ -17,6 +17,8 @@ import numpy as np
 
 from shardopt.models.block_placement.data import Instance, Solution
 from shardopt.models.block_placement.formulations.common import (
+    MAX_COLUMNS,
+    MAX_NONZEROS,
     Run,
     Visit,
     capped,
@@ -100,7 +102,7 @@ def build(
     """
     tables = capped(make_tables(instance), ceiling_s)
     types = hosting_types(tables)
-    p = _columns(tables, types if pooled else [(j,) for j in hosts(tables)], relaxed)
+    p = columns(tables, types if pooled else [(j,) for j in hosts(tables)], relaxed)
     one_run(p)
     flow(p)
     slots(p)
@@ -110,20 +112,33 @@ def build(
         earlier_twin_stops_first(p, types)
     return LinearFormulation(
         p.model,
-        lambda values: None if relaxed else _decode(p, values),
+        lambda values: None if relaxed else decode(p, values),
         lambda plan: _encode(p, plan),
         unit=cost_scale_s(tables) / instance.session_count,
     )
 
 
-def _columns(tables: Tables, groups: list[tuple[int, ...]], relaxed: bool) -> Program:
-    clients, blocks = tables.client_count, tables.block_count
-    runs = sum(float(blocks * tables.U[servers[0]]) for servers in groups)
-    rows = 2.0 + (clients > 1) * clients
-    longest = max((float(tables.U[servers[0]]) for servers in groups), default=0.0)
-    require_size((1 + clients) * runs, rows * (1 + clients) * runs * longest / 2)
+def columns(tables: Tables, groups: list[tuple[int, ...]], relaxed: bool) -> Program:
+    """Return the model without rows; each of ``groups`` lists identical servers."""
+    runs = sum(float(tables.block_count * tables.U[servers[0]]) for servers in groups)
+    require_size((1 + tables.client_count) * runs, nonzeros(tables, groups))
     model = LinearModel()
     return Program(tables, model, [_group(tables, model, servers, relaxed) for servers in groups])
+
+
+def fits(tables: Tables) -> bool:
+    """Return whether the model with a group per server is small enough to be built."""
+    groups: list[tuple[int, ...]] = [(j,) for j in hosts(tables)]
+    columns = (1.0 + tables.client_count) * tables.block_count * float(tables.U.sum())
+    return columns <= MAX_COLUMNS and nonzeros(tables, groups) <= MAX_NONZEROS
+
+
+def nonzeros(tables: Tables, groups: list[tuple[int, ...]]) -> float:
+    """Return about how many entries the rows `slots` and `count` have."""
+    clients, blocks = tables.client_count, tables.block_count
+    rows = 2.0 + (clients > 1) * clients
+    most = [float(tables.U[servers[0]]) for servers in groups]
+    return rows * (1 + clients) * sum(blocks * m * m / 2 for m in most)
 
 
 def _group(tables: Tables, model: LinearModel, servers: tuple[int, ...], relaxed: bool) -> Group:
@@ -196,10 +211,11 @@ def count(p: Program) -> None:
             p.model.add_row(columns, values, upper=0.0)
 
 
-def trim(p: Program) -> None:
+def trim(p: Program, longer_than: int = 0) -> None:
     """z[a,b] <= sum_c g[c,a,b]: some session runs the first block (a cut)."""
     for group in p.groups:
-        for z, entered in zip(group.z, group.g.T, strict=True):
+        long = group.stop - group.start > longer_than
+        for z, entered in zip(group.z[long], group.g.T[long], strict=True):
             values = [1.0, *(-1.0 for _ in entered)]
             p.model.add_row([z, *entered], values, upper=0.0)
 
@@ -214,7 +230,8 @@ def earlier_twin_stops_first(p: Program, types: list[tuple[int, ...]]) -> None:
             p.model.add_row(columns, values, upper=0.0)
 
 
-def _decode(p: Program, values: FloatArray) -> Solution:
+def decode(p: Program, values: FloatArray) -> Solution:
+    """Return the plan; a pool's slots may not suffice for it when they are split."""
     runs: dict[int, Run] = {}
     visits: Counter[Visit] = Counter()
     for group in p.groups:

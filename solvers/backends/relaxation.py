@@ -1,0 +1,87 @@
+"""A linear relaxation that is solved again and again under other bounds, by HiGHS' simplex."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import highspy
+import numpy as np
+
+from shardopt.models.linear import FloatArray, IntArray, LinearArrays
+from shardopt.solvers.backends.highs import as_lp
+
+_STATUS = highspy.HighsModelStatus
+_NOTHING_BELOW = (_STATUS.kInfeasible, _STATUS.kObjectiveBound)
+
+
+@dataclass(frozen=True)
+class Relaxed:
+    """An optimal point of the relaxation, and the basis to go on from."""
+
+    value: float
+    x: FloatArray
+    basis: Any
+
+
+class Relaxation:
+    """The relaxation of a model, of which only some columns' bounds ever change.
+
+    Parameters
+    ----------
+    columns
+        Those columns.
+    left
+        Seconds left.
+    """
+
+    def __init__(
+        self, arrays: LinearArrays, columns: IntArray, seed: int, left: Callable[[], float]
+    ) -> None:
+        lp = as_lp(arrays, 1.0)
+        lp.integrality_ = [highspy.HighsVarType.kContinuous] * arrays.cost.size
+        self._columns = columns.astype(np.int32)
+        self._left = left
+        self._highs = highspy.Highs()
+        for name, value in (
+            ("output_flag", False),
+            ("solver", "simplex"),
+            ("threads", 1),
+            ("parallel", "off"),
+            ("random_seed", seed % 2**31),
+        ):
+            self._highs.setOptionValue(name, value)
+        self._highs.passModel(lp)
+
+    def solve(
+        self, lower: FloatArray, upper: FloatArray, cutoff: float, basis: Any = None
+    ) -> Relaxed | None:
+        """Return the optimum under these bounds; ``None`` when there is none below the cutoff.
+
+        Raises
+        ------
+        TimeoutError
+            Time ran out before that was known.
+        """
+        highs = self._highs
+        highs.changeColsBounds(self._columns.size, self._columns, lower, upper)
+        highs.setOptionValue("objective_bound", cutoff)
+        for from_basis in (True, False):  # numerical trouble along the way: from scratch
+            if from_basis and basis is not None:
+                highs.setBasis(basis)
+            else:
+                highs.clearSolver()
+            if math.isfinite(self._left()):
+                highs.setOptionValue("time_limit", highs.getRunTime() + self._left())
+            highs.run()
+            status = highs.getModelStatus()
+            if status in _NOTHING_BELOW:
+                return None
+            if status == _STATUS.kOptimal:
+                value = highs.getInfo().objective_function_value
+                return Relaxed(value, np.array(highs.getSolution().col_value), highs.getBasis())
+            if self._left() <= 0.0:
+                break
+        raise TimeoutError

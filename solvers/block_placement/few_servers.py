@@ -1,0 +1,61 @@
+"""Plans on few servers: where one fast server has room for many, the slow ones only add choices.
+
+The fastest servers that together have room for all sessions form an instance of their own, small
+enough for `boundary`. Its plans are plans of the whole; its bounds are not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from shardopt.models.block_placement.data import Instance
+from shardopt.models.block_placement.tables import Tables
+from shardopt.models.result import Result
+from shardopt.solvers.backends.exact import Job
+from shardopt.solvers.block_placement.exact_models import FORMULATIONS, Run, solve_formulation
+from shardopt.solvers.block_placement.sweep import cg_bp_sweep
+
+ROOM = 1.3
+"""Memory of the servers chosen, as a multiple of what all blocks with all sessions take."""
+
+
+def enough_servers(tables: Tables) -> Instance | None:
+    """Return the instance with the fastest servers alone; ``None`` where those are most of all."""
+    instance = tables.instance
+    each = instance.weight_bytes + instance.cache_bytes_per_session * instance.session_count
+    # A step's time per block, when the server runs as many as it can: the order of `cg-bp`.
+    time = (tables.fixed / np.maximum(tables.U, 1) + tables.per_block).max(axis=0)
+    order = [int(j) for j in np.argsort(time, kind="stable") if tables.U[j] > 0]
+    room = np.cumsum(tables.memory[order])
+    count = int(np.searchsorted(room, ROOM * each * instance.block_count)) + 1
+    if 2 * count > len(order):
+        return None
+    return only(instance, sorted(order[:count]))
+
+
+def only(instance: Instance, servers: list[int]) -> Instance:
+    """Return the instance without all other servers."""
+
+    def chosen(values: tuple[float, ...]) -> tuple[float, ...]:
+        return tuple(values[j] for j in servers)
+
+    clients = tuple(
+        replace(
+            client,
+            decode_rtt_s=chosen(client.decode_rtt_s),
+            prefill_rtt_s=chosen(client.prefill_rtt_s),
+        )
+        for client in instance.clients
+    )
+    kept = tuple(instance.servers[j] for j in servers)
+    return replace(instance, servers=kept, clients=clients, petals=None)
+
+
+def boundary_on(few: Instance, run: Run) -> Result:
+    """Solve `boundary` on few servers, from their best `cg-bp` placement."""
+    start = cg_bp_sweep(few, time_limit=run.time_limit, seed=run.seed, threads=run.threads)
+    job = Job(few, f"{FORMULATIONS}.boundary:build", "highs", {})
+    silent = replace(run, on_progress=None)
+    return solve_formulation(job, "exact", silent, [start.solution])

@@ -1,0 +1,233 @@
+"""Search over the sizes of runs: the relaxation decides sizes, CP-SAT positions (ours).
+
+Best-first over boxes of sizes (`models/block_placement/formulations/sizes.py`). A box in whose
+relaxation the sizes come out whole is cut down around them, until it holds few enough sizes; it
+then goes to CP-SAT, with the best plan as cutoff, for some seconds: mostly that proves at once
+that no positions do better. If not, it is cut down further; single sizes that CP-SAT does not
+finish wait, for more seconds each time, until nothing else is left.
+
+The backend adapter ``shardopt.solvers.block_placement.size_search``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import itertools
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from shardopt.models.block_placement.check import check
+from shardopt.models.block_placement.data import Solution
+from shardopt.models.block_placement.formulations.sizes import SizesFormulation
+from shardopt.models.linear import FloatArray
+from shardopt.solvers.backends import cpsat
+from shardopt.solvers.backends.contract import Run, Verdict
+from shardopt.solvers.backends.relaxation import Relaxation
+
+MOST_SIZES = 64
+"""Size vectors in a box that goes to CP-SAT; a box it does not finish is cut to a ``FEWER``-th."""
+FEWER = 8
+FIRST_SLICE_S = 3.0
+LONGER = 3.0
+WHOLE = 1e-6
+SLACK = 5e-7
+"""Relative: what is not better by more is not looked for, and bounds give way by as much."""
+
+
+@dataclass(order=True)
+class Box:
+    """Bounds on how many servers have each size or more.
+
+    ``x`` is the relaxation's optimum there, once it is solved; ``basis`` where to start from.
+    """
+
+    bound: float
+    number: int
+    lower: FloatArray = field(compare=False)
+    upper: FloatArray = field(compare=False)
+    basis: Any = field(default=None, compare=False)
+    x: FloatArray | None = field(default=None, compare=False)
+    most_sizes: float = field(default=MOST_SIZES, compare=False)
+    pooled: bool = field(default=True, compare=False)
+    slice_s: float = field(default=FIRST_SLICE_S, compare=False)
+
+
+def solve(formulation: SizesFormulation, start: None, run: Run) -> Verdict:
+    """Find the best plan below the formulation's cutoff, and prove that there is no better one."""
+    search = Search(formulation, run)
+    with contextlib.suppress(TimeoutError):
+        search.go()
+    bound = search.bound()
+    if search.over():
+        return Verdict("stopped", "interrupted" if run.stopped() else "time-limit", bound)
+    nothing = formulation.exhaustive and not search.found
+    return Verdict("searched", "completed", bound, infeasible=nothing)
+
+
+class Search:
+    """The boxes that are open, the best value so far, and the bound that follows."""
+
+    def __init__(self, formulation: SizesFormulation, run: Run) -> None:
+        self.formulation = formulation
+        self.run = run
+        self.best = formulation.cutoff
+        self.found = False
+        self._open: list[Box] = []
+        self._waiting: list[Box] = []
+        self._at_work: Box | None = None
+        self._number = itertools.count()
+        arrays = formulation.pooled.arrays
+        self._counts = np.concatenate(formulation.pooled.at_least)
+        self._relaxation = Relaxation(arrays, self._counts, run.seed, run.left)
+        self._push(Box(0.0, 0, arrays.lower[self._counts], arrays.upper[self._counts]))
+
+    def over(self) -> bool:
+        """Return whether the run must end although boxes are open."""
+        return self.run.stopped() or self.run.left() <= 0.0
+
+    def bound(self) -> float:
+        """Return what no plan is below."""
+        at_work = [] if self._at_work is None else [self._at_work]
+        boxes = [*self._open, *self._waiting, *at_work]
+        return min([self.best, *(box.bound for box in boxes)]) * (1 - SLACK)
+
+    def go(self) -> None:
+        """Search until nothing is open, or time is up."""
+        while not self.over():
+            self.run.bound(self.bound())
+            self._at_work = self._next()
+            if self._at_work is None:
+                return
+            self._work_on(self._at_work)
+            if not self.over():
+                self._at_work = None
+
+    def _push(self, box: Box) -> None:
+        if box.bound < self.best * (1 - SLACK):
+            heapq.heappush(self._open, box)
+
+    def _next(self) -> Box | None:
+        for boxes in (self._open, self._waiting):
+            while boxes:
+                box = heapq.heappop(boxes)
+                if box.bound < self.best * (1 - SLACK):
+                    return box
+        return None
+
+    def _work_on(self, box: Box) -> None:
+        if box.x is None:
+            self._relax(box)
+            return
+        distance = np.abs(box.x - np.rint(box.x))
+        if distance.max() > WHOLE:
+            column = int(np.argmax(distance))
+            other = self._cut(box, column, float(np.floor(box.x[column])), keep_below=True)
+            self._relax(box)
+            self._relax(other)
+            return
+        if box.pooled:
+            self._isolate(box, np.rint(box.x))
+        if not self._placed(box) and not self.over():
+            box.slice_s *= LONGER
+            box.most_sizes = self._sizes(box) / FEWER
+            heapq.heappush(self._waiting, box)
+
+    def _relax(self, box: Box) -> None:
+        """Solve the box's relaxation, and push the box again unless nothing is left in it."""
+        relaxed = self._relaxation.solve(box.lower, box.upper, self.best, box.basis)
+        if relaxed is None:
+            return
+        box.bound = max(box.bound, relaxed.value)
+        box.x, box.basis = relaxed.x[self._counts], relaxed.basis
+        self._push(box)
+
+    def _cut(self, box: Box, column: int, value: float, *, keep_below: bool) -> Box:
+        """Divide between ``value`` and ``value + 1``: one side stays, the other is returned."""
+        other = Box(
+            box.bound, next(self._number), box.lower.copy(), box.upper.copy(), basis=box.basis
+        )
+        below, above = (box, other) if keep_below else (other, box)
+        below.upper, above.lower = below.upper.copy(), above.lower.copy()
+        below.upper[column], above.lower[column] = value, value + 1.0
+        for part in (box, other):
+            self.formulation.propagate(part.lower, part.upper)
+        return other
+
+    def _isolate(self, box: Box, at: FloatArray) -> None:
+        """Cut the box down around the sizes ``at``, until it holds few.
+
+        First where the other side promises least, which a relaxation each tells.
+        """
+        if self._sizes(box) <= box.most_sizes:
+            return
+        cuts = list(self._edges(box, at))
+        promises = [self._promise(box, *cut) for cut in cuts]
+        for n in sorted(range(len(cuts)), key=lambda n: -promises[n]):
+            column, value, keep_below = cuts[n]
+            if self._sizes(box) <= box.most_sizes:
+                break
+            if box.lower[column] <= value < box.upper[column]:
+                other = self._cut(box, column, value, keep_below=keep_below)
+                other.bound = max(other.bound, promises[n])
+                self._push(other)
+
+    def _edges(self, box: Box, at: FloatArray) -> Iterator[tuple[int, float, bool]]:
+        """Yield the cuts (column, value, keep below) that together leave the sizes ``at`` alone."""
+        for columns in self.formulation.places:
+            for column in columns:
+                before = at[column - 1] if column > columns[0] else np.inf
+                after = at[column + 1] if column < columns[-1] else 0.0
+                if at[column] < before and at[column] < box.upper[column]:
+                    yield int(column), float(at[column]), True
+                if at[column] > after and at[column] > box.lower[column]:
+                    yield int(column), float(at[column]) - 1.0, False
+
+    def _promise(self, box: Box, column: int, value: float, keep_below: bool) -> float:
+        """Return the relaxation's optimum on the other side of a cut."""
+        lower, upper = box.lower.copy(), box.upper.copy()
+        if keep_below:
+            lower[column] = value + 1.0
+        else:
+            upper[column] = value
+        relaxed = self._relaxation.solve(lower, upper, self.best, box.basis)
+        return np.inf if relaxed is None else relaxed.value
+
+    def _sizes(self, box: Box) -> float:
+        return self.formulation.sizes_within(box.lower, box.upper)
+
+    def _placed(self, box: Box) -> bool:
+        """Give the box to CP-SAT; return whether nothing better than the best is left in it."""
+        cutoff = self.best * (1 - SLACK)
+        model = self.formulation.positions(box.lower, box.upper, cutoff, pooled=box.pooled)
+        until = time.perf_counter() + box.slice_s
+        run = replace(
+            self.run,
+            left=lambda: min(self.run.left(), max(0.0, until - time.perf_counter())),
+            plan=lambda values: self._weigh(model.decode(values)),
+            bound=lambda value: None,
+        )
+        verdict = cpsat.solve(model, None, run)
+        if verdict.infeasible:
+            return True
+        if verdict.bound is not None:
+            box.bound = max(box.bound, verdict.bound * model.unit / self.formulation.unit)
+        if box.bound >= self.best * (1 - SLACK):
+            return True
+        if verdict.termination == "completed" and box.pooled:
+            box.pooled = False  # the pool's optimum cannot be split among its servers
+            self._push(box)
+            return True
+        return False
+
+    def _weigh(self, plan: Solution) -> None:
+        self.run.plan(plan)
+        report = check(self.formulation.tables.instance, plan)
+        if report.feasible and report.objective is not None:
+            value = report.objective / self.formulation.unit
+            if value < self.best:
+                self.best, self.found = value, True
