@@ -113,3 +113,27 @@ def with_petals(instance: Instance, seed: int) -> Instance:
 def tiny_instances(**limits: int) -> st.SearchStrategy[Instance]:
     """Return a strategy of the same instances for property tests."""
     return st.builds(lambda seed: tiny_instance(seed, **limits), st.integers(0, 2**32 - 1))
+
+
+def with_brim(instance: Instance, seed: int) -> Instance:
+    """Return the instance with memories that a number of blocks and sessions all but fills.
+
+    Some are within the tolerance of the checker, some just outside.
+    """
+    rng = np.random.default_rng(seed)
+    servers = []
+    for server in instance.servers:
+        hosted = int(rng.integers(1, instance.block_count + 1))
+        run = int(rng.integers(0, 3 * hosted + 1))
+        full = hosted * instance.weight_bytes + run * instance.cache_bytes_per_session
+        short = float(rng.choice([0.0, 0.9e-9, 1.1e-9, 1e-12, -1e-12]))
+        servers.append(replace(server, memory_bytes=full * (1 - short)))
+    return replace(instance, servers=tuple(servers))
+
+
+def with_ratio(instance: Instance, factor: float) -> Instance:
+    """Return the instance with the cache of a session so many times as large, and memory as it is.
+
+    Factors far from 1 leave few digits to blocks or to sessions in sums of both.
+    """
+    return replace(instance, cache_bytes_per_session=factor * instance.cache_bytes_per_session)

@@ -1,99 +1,52 @@
-"""Every formulation, on every backend, against brute force."""
+"""The formulations: memory to the last byte, starts, relaxations and refusals.
+
+That they find the optimum of brute force is for `test_agreement.py`.
+"""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 
 from block_placement import golden
 from block_placement.brute import brute_force
-from block_placement.instances import tiny_instance
-from shardopt.models.block_placement.check import check
-from shardopt.models.block_placement.data import Instance, Solution
-from shardopt.models.block_placement.tables import make_tables
-from shardopt.models.result import OPTIMALITY_TOLERANCE, Result
-from shardopt.solvers.backends.exact import Job, solve_exact
-from shardopt.solvers.block_placement.mending import mended
+from block_placement.formulations import (
+    DIRECT,
+    FAST,
+    INTEGRAL,
+    SMALL,
+    assert_solved,
+    has_models,
+    solve,
+)
+from block_placement.instances import tiny_instance, with_brim, with_ratio
+from shardopt.models.block_placement.formulations import boundary, circuit, direct, runs
+from shardopt.models.formulation import TooLargeError
 
-HOME = "shardopt.models.block_placement.formulations"
-EXACT = {
-    "boundary/highs": ("boundary", "highs"),
-    "boundary/cbc": ("boundary", "cbc"),
-    "runs/highs": ("runs", "highs"),
-    "runs/cbc": ("runs", "cbc"),
-    "direct/cp-sat": ("circuit", "cp-sat"),
-    "direct/highs": ("direct", "highs"),
-    "direct/cbc": ("direct", "cbc"),
-}
-FAST = ("boundary/highs", "runs/highs", "direct/cp-sat")
-MOST_LINKS = 12
-"""The published program is given only instances of at most so many sessions times servers."""
+pytestmark = pytest.mark.usefixtures("in_this_process")
 
 
-def solve(instance: Instance, name: str, start: Solution | None = None, **options) -> Result:
-    module, backend = EXACT.get(name, (name, "highs"))
-    return solve_exact(
-        Job(instance, f"{HOME}.{module}:build", backend, options),
-        solver=name,
-        time_limit=60.0,
-        seed=0,
-        threads=1,
-        start=start,
-        on_progress=None,
-        repair=lambda plan: mended(instance, plan, 5.0),
-        isolated=False,
-    )
-
-
-def is_within_reach(instance: Instance, name: str) -> bool:
-    if make_tables(instance).U.sum() < instance.block_count:
-        return False  # no plan, and the solvers see that without a model
-    if name in ("direct/highs", "direct/cbc"):
-        return len(instance.servers) * instance.session_count <= MOST_LINKS
-    return True
-
-
-def assert_solved(instance: Instance, result: Result, optimum: float | None) -> None:
-    assert result.faults == ()
-    if optimum is None:
-        assert result.status == "infeasible"
-        return
-    assert result.status == "optimal"
-    assert result.objective == pytest.approx(optimum, rel=1e-6, abs=1e-12)
-    assert check(instance, result.solution).feasible
-
-
-@pytest.mark.parametrize("name", FAST)
-@pytest.mark.parametrize("seed", range(60))
-def test_a_formulation_has_the_optimum_of_brute_force(name, seed):
-    instance = tiny_instance(seed)
-    if is_within_reach(instance, name):
+@pytest.mark.parametrize("name", INTEGRAL)
+@pytest.mark.parametrize("seed", range(105, 120))
+def test_that_no_tolerance_lets_a_plan_pass_that_is_a_byte_too_large(name, seed):
+    instance = with_brim(tiny_instance(seed), seed)
+    if has_models(instance):
         assert_solved(instance, solve(instance, name), brute_force(instance).value)
 
 
-@pytest.mark.parametrize("seed", range(200, 240))
-def test_the_published_program_has_the_optimum_of_brute_force(seed):
-    instance = tiny_instance(seed, max_servers=3, max_blocks=3, max_sessions=2)
-    if is_within_reach(instance, "direct/highs"):
-        assert_solved(instance, solve(instance, "direct/highs"), brute_force(instance).value)
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("name", EXACT)
-@pytest.mark.parametrize("block", range(10))
-def test_a_formulation_has_the_optimum_of_brute_force_on_hundreds_of_instances(name, block):
-    sizes = {"max_servers": 3, "max_blocks": 3, "max_sessions": 2}
-    limits = sizes if name in ("direct/highs", "direct/cbc") else {}
-    for seed in range(1000 + 30 * block, 1030 + 30 * block):
-        instance = tiny_instance(seed, **limits)
-        if is_within_reach(instance, name):
-            assert_solved(instance, solve(instance, name), brute_force(instance).value)
+# With w/c in its rows, `boundary` called the last two infeasible, or did not find their optimum.
+@pytest.mark.parametrize("name", INTEGRAL)
+@pytest.mark.parametrize("seed", [20551, 20646, 20663])
+def test_that_caches_that_are_next_to_nothing_are_counted_all_the_same(name, seed):
+    instance = with_ratio(tiny_instance(seed), 1e-9)
+    assert_solved(instance, solve(instance, name), brute_force(instance).value)
 
 
 @pytest.mark.parametrize("name", [*FAST, "direct/highs"])
-@pytest.mark.parametrize("seed", range(300, 330))
-def test_an_optimal_start_is_a_solution_of_the_model(name, seed):
-    limits = {"max_servers": 3, "max_blocks": 3, "max_sessions": 2}
-    instance = tiny_instance(seed, **(limits if name == "direct/highs" else {}))
+@pytest.mark.parametrize("seed", range(300, 320))
+def test_that_an_optimal_start_is_a_solution_of_the_model(name, seed):
+    instance = tiny_instance(seed, **(SMALL if name in DIRECT else {}))
     best = brute_force(instance)
     if best.solution is not None:
         result = solve(instance, name, start=best.solution)
@@ -101,52 +54,34 @@ def test_an_optimal_start_is_a_solution_of_the_model(name, seed):
         assert result.trace[0].objective == pytest.approx(best.value, rel=1e-9)
 
 
-@pytest.mark.parametrize("seed", range(80))
-def test_relaxations_are_never_above_the_optimum(seed):
+@pytest.mark.parametrize("seed", range(60))
+def test_that_pooling_does_not_change_the_linear_relaxation(seed):
     instance = tiny_instance(seed)
-    optimum = brute_force(instance).value
-    if optimum is None or not is_within_reach(instance, "runs"):
-        return
-    bounds = [
-        solve(instance, "packing").bound,
-        solve(instance, "packing", relaxed=True).bound,
-        solve(instance, "boundary", relaxed=True).bound,
-        solve(instance, "runs", relaxed=True).bound,
-        solve(instance, "runs", pooled=True).bound,
-    ]
-    for bound in bounds:
-        assert bound is not None
-        assert bound <= optimum * (1 + OPTIMALITY_TOLERANCE) + 1e-12
-
-
-@pytest.mark.parametrize("seed", range(80))
-def test_pooling_does_not_change_the_linear_relaxation(seed):
-    instance = tiny_instance(seed)
-    if is_within_reach(instance, "runs"):
+    if has_models(instance):
         single = solve(instance, "runs", relaxed=True)
         pooled = solve(instance, "runs", relaxed=True, pooled=True)
-        if single.status == "infeasible":
-            assert pooled.status == "infeasible"
-            return
-        assert pooled.bound == pytest.approx(single.bound, rel=1e-6, abs=1e-9)
+        assert pooled.status == single.status
+        if single.bound is not None:
+            assert pooled.bound == pytest.approx(single.bound, rel=1e-6, abs=1e-9)
 
 
 @pytest.mark.parametrize("name", ["clustered-9-r1", "clustered-9-r8"])
-def test_the_relaxation_of_the_boundary_model_is_tight_where_few_sessions_share_memory(name):
+def test_that_the_relaxation_of_boundary_is_tight_where_few_sessions_share_memory(name):
     bound = solve(golden.instance(name), "boundary", relaxed=True).bound
     assert bound == pytest.approx(golden.expected(name)["optimum"], rel=1e-6)
 
 
-def test_the_relaxation_of_pooled_runs_is_within_two_percent_at_150_sessions():
+def test_that_the_relaxation_of_pooled_runs_is_within_two_percent_at_150_sessions():
     bound = solve(golden.instance("clustered-9-r150"), "runs", relaxed=True, pooled=True).bound
     optimum = golden.expected("clustered-9-r150")["optimum"]
     assert 0.98 * optimum < bound <= optimum
 
 
-def test_the_published_program_refuses_to_be_too_large():
-    instance = golden.instance("clustered-9-r150")
-    client = instance.clients[0]
-    many = type(client)(**{**vars(client), "sessions": 20_000})
-    instance = type(instance)(**{**vars(instance), "clients": (many,)})
-    result = solve(instance, "direct/highs")
-    assert (result.status, result.termination) == ("unknown", "memory-limit")
+@pytest.mark.parametrize("build", [direct.build, circuit.build, boundary.build, runs.build])
+def test_that_a_model_beyond_memory_is_refused_before_it_is_built(build):
+    instance = golden.instance("clustered-9-r8")
+    (client,) = instance.clients
+    many = tuple(replace(client, name=f"c{n}", sessions=1000) for n in range(1000))
+    large = replace(instance, clients=many, block_count=10_000)
+    with pytest.raises(TooLargeError, match="limits"):
+        build(large)

@@ -10,7 +10,7 @@ import pytest
 from block_placement.brute import brute_force
 from block_placement.instances import tiny_instance
 from shardopt.models.block_placement.data import Instance
-from shardopt.solvers.block_placement import boundary, direct_cp_sat, exact_models, runs
+from shardopt.solvers.block_placement import boundary, direct_cp_sat, runs
 
 METHODS = {
     "runs/highs": partial(runs, backend="highs"),
@@ -22,10 +22,7 @@ METHODS = {
 methods = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 
 
-@pytest.fixture(autouse=True)
-def _in_this_process(monkeypatch):
-    isolated = exact_models.solve_exact
-    monkeypatch.setattr(exact_models, "solve_exact", partial(isolated, isolated=False))
+pytestmark = pytest.mark.usefixtures("in_this_process")
 
 
 def unreachable(instance: Instance, server: int, seconds: float) -> Instance:

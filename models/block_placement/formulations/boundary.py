@@ -5,8 +5,9 @@ c: integer ``p[c,j,l]``, sessions that run block l on j; ``e[c,j,l]``, sessions 
 boundary l; ``x[c,j,l]``, sessions that leave j after block l. With y and p integer the others
 are, too: x > 0 only at the end of a run, and inside it e is a difference of p.
 
-Small, and strong where memory is loose. Its memory rows are fractional, so that a backend's
-tolerance may let a plan pass that the checker refuses.
+Small, and strong where memory is loose. Its memory rows are those of the page, tightened to
+integers: with w/c and M_j/c in them a backend's tolerance lets plans pass that the checker
+refuses, and where w/c is a million or more it may find no plan where there is one.
 """
 
 from __future__ import annotations
@@ -168,17 +169,33 @@ def flow_between_servers(p: Program) -> None:
 
 
 def memory(p: Program) -> None:
-    """(w/c) sum_l y + sum_{c,l} p <= M_j/c, or what less m blocks and n_j(m) slots fill at most.
+    """sum_{c,l} p <= n_j(sum_l y), by the lines of its least concave majorant.
 
-    Mostly that is well below M_j/c, and then no tolerance lets a session pass that does not fit.
+    (w/c) sum_l y + sum_{c,l} p <= M_j/c is a concave majorant, too, and n_j its floor: so no
+    whole number fits between. The least one is tighter, and all its numbers are integers.
     """
-    weight = p.tables.instance.weight_bytes / p.tables.instance.cache_bytes_per_session
     for h, j in enumerate(p.server):
-        columns = np.concatenate([p.y[h], p.p[:, h].ravel()])
-        values = np.repeat([weight, 1.0], [p.last + 1, p.p[:, h].size])
-        size = np.arange(1, p.tables.U[j] + 1)
+        size = np.arange(p.tables.U[j] + 1)
         free = np.minimum(p.tables.slots[j, size], p.tables.session_count * size)
-        p.model.add_row(columns, values, upper=float((weight * size + free).max()))
+        columns = np.concatenate([p.y[h], p.p[:, h].ravel()])
+        sizes = [p.last + 1, p.p[:, h].size]
+        for (m, n), (later, more) in itertools.pairwise(_majorant(free)):
+            run, rise = later - m, more - n
+            values = np.repeat([-float(rise), float(run)], sizes)
+            p.model.add_row(columns, values, upper=float(run * n - rise * m))
+
+
+def _majorant(values: IntArray) -> list[tuple[int, int]]:
+    """Return the corners (place, value) of the least concave function above ``values``."""
+    corners: list[tuple[int, int]] = []
+    for place, value in enumerate(values.tolist()):
+        while len(corners) > 1:
+            (a, low), (b, high) = corners[-2:]
+            if (high - low) * (place - a) > (value - low) * (b - a):
+                break
+            corners.pop()
+        corners.append((place, value))
+    return corners
 
 
 def cuts(p: Program) -> None:
