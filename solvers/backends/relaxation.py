@@ -11,9 +11,12 @@ import highspy
 import numpy as np
 
 from shardopt.models.linear import FloatArray, IntArray, LinearArrays
+from shardopt.solvers.backends.contract import BackendError
 from shardopt.solvers.backends.highs import as_lp
 
 _STATUS = highspy.HighsModelStatus
+MOST_S = 5.0
+"""What a solve may take, or ten times the longest that ended: simplex can cycle."""
 _NOTHING_BELOW = (_STATUS.kInfeasible, _STATUS.kObjectiveBound)
 
 
@@ -44,6 +47,7 @@ class Relaxation:
         lp.integrality_ = [highspy.HighsVarType.kContinuous] * arrays.cost.size
         self._columns = columns.astype(np.int32)
         self._left = left
+        self._longest_s = math.inf  # the first solve may take what it needs
         self._highs = highspy.Highs()
         for name, value in (
             ("output_flag", False),
@@ -64,24 +68,29 @@ class Relaxation:
         ------
         TimeoutError
             Time ran out before that was known.
+        BackendError
+            HiGHS gave up, twice.
         """
         highs = self._highs
         highs.changeColsBounds(self._columns.size, self._columns, lower, upper)
-        highs.setOptionValue("objective_bound", cutoff)
-        for from_basis in (True, False):  # numerical trouble along the way: from scratch
-            if from_basis and basis is not None:
-                highs.setBasis(basis)
-            else:
+        for again in (False, True):  # after numerical trouble from scratch, and to the end
+            highs.setOptionValue("objective_bound", math.inf if again else cutoff)
+            if basis is None or again:
                 highs.clearSolver()
-            if math.isfinite(self._left()):
-                highs.setOptionValue("time_limit", highs.getRunTime() + self._left())
+            else:
+                highs.setBasis(basis)
+            began = highs.getRunTime()
+            most = min(self._left(), max(MOST_S, 10 * self._longest_s))
+            highs.setOptionValue("time_limit", began + most)
             highs.run()
             status = highs.getModelStatus()
             if status in _NOTHING_BELOW:
                 return None
             if status == _STATUS.kOptimal:
+                longest = 0.0 if math.isinf(self._longest_s) else self._longest_s
+                self._longest_s = max(longest, highs.getRunTime() - began)
                 value = highs.getInfo().objective_function_value
                 return Relaxed(value, np.array(highs.getSolution().col_value), highs.getBasis())
             if self._left() <= 0.0:
-                break
-        raise TimeoutError
+                raise TimeoutError
+        raise BackendError(f"HiGHS ended a relaxation with {highs.modelStatusToString(status)!r}")

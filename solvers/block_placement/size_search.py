@@ -26,7 +26,7 @@ from shardopt.models.block_placement.data import Solution
 from shardopt.models.block_placement.formulations.sizes import SizesFormulation
 from shardopt.models.linear import FloatArray
 from shardopt.solvers.backends import cpsat
-from shardopt.solvers.backends.contract import Run, Verdict
+from shardopt.solvers.backends.contract import BackendError, Run, Verdict
 from shardopt.solvers.backends.relaxation import Relaxation
 
 MOST_SIZES = 64
@@ -139,11 +139,26 @@ class Search:
 
     def _relax(self, box: Box) -> None:
         """Solve the box's relaxation, and push the box again unless nothing is left in it."""
-        relaxed = self._relaxation.solve(box.lower, box.upper, self.best, box.basis)
+        try:
+            relaxed = self._relaxation.solve(box.lower, box.upper, self.best, box.basis)
+        except BackendError:
+            self._halve(box)
+            return
         if relaxed is None:
             return
         box.bound = max(box.bound, relaxed.value)
         box.x, box.basis = relaxed.x[self._counts], relaxed.basis
+        self._push(box)
+
+    def _halve(self, box: Box) -> None:
+        """Go on without the relaxation, which HiGHS could not solve."""
+        width = box.upper - box.lower
+        column = int(np.argmax(width))
+        if width[column] == 0.0:
+            box.x = box.lower
+        else:
+            middle = float(np.floor((box.lower[column] + box.upper[column]) / 2))
+            self._push(self._cut(box, column, middle, keep_below=True))
         self._push(box)
 
     def _cut(self, box: Box, column: int, value: float, *, keep_below: bool) -> Box:
@@ -194,7 +209,10 @@ class Search:
             lower[column] = value + 1.0
         else:
             upper[column] = value
-        relaxed = self._relaxation.solve(lower, upper, self.best, box.basis)
+        try:
+            relaxed = self._relaxation.solve(lower, upper, self.best, box.basis)
+        except BackendError:
+            return box.bound
         return np.inf if relaxed is None else relaxed.value
 
     def _sizes(self, box: Box) -> float:

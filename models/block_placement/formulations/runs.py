@@ -220,6 +220,25 @@ def trim(p: Program, longer_than: int = 0) -> None:
             p.model.add_row([z, *entered], values, upper=0.0)
 
 
+def cover(p: Program) -> None:
+    """Every block is hosted, and by k servers unless fewer have room for all sessions on it.
+
+    A run [a,b) serves ``n(b-a) // (b-l)`` sessions on block l. Rounding up the demand times
+    (k - 1)/R and a little gives each run a weight of up to k, and all that host l a sum of k. No
+    gain for the relaxation, but for constraint models.
+    """
+    everybody = p.tables.session_count
+    for block, k in itertools.product(range(p.tables.block_count), (1, 2, 3)):
+        columns, values = [], []
+        for group in p.groups:
+            hosting = np.flatnonzero((group.start <= block) & (group.stop > block))
+            size, after = group.stop[hosting] - group.start[hosting], group.stop[hosting] - block
+            served = np.minimum(group.slots[size] // after, everybody)
+            columns.append(group.z[hosting])
+            values.append(np.where(served > 0, np.minimum(k, (k - 1) * served // everybody + 1), 0))
+        p.model.add_row(np.concatenate(columns), np.concatenate(values) * 1.0, lower=float(k))
+
+
 def earlier_twin_stops_first(p: Program, types: list[tuple[int, ...]]) -> None:
     """Break symmetry: sum b z[j] <= sum b z[j'] for identical j, j'."""
     group_of = {group.servers[0]: group for group in p.groups}

@@ -69,10 +69,15 @@ class SizesFormulation(SearchFormulation):
         return _counted(self.tables, hosting_types(self.tables))
 
     @cached_property
+    def placed(self) -> Counted:
+        """The same, with the rows that help to place runs."""
+        return _counted(self.tables, hosting_types(self.tables), covered=True)
+
+    @cached_property
     def apart(self) -> Counted:
         """A group per server."""
         types = hosting_types(self.tables)
-        return _counted(self.tables, [(j,) for members in types for j in members])
+        return _counted(self.tables, [(j,) for members in types for j in members], covered=True)
 
     @property
     def size(self) -> dict[str, int]:
@@ -108,7 +113,7 @@ class SizesFormulation(SearchFormulation):
         self, lower: FloatArray, upper: FloatArray, cutoff: float, *, pooled: bool
     ) -> CpFormulation:
         """Build the constraint model of a box: its plans that cost ``cutoff`` at most."""
-        model = self.pooled if pooled else self.apart
+        model = self.placed if pooled else self.apart
         if not pooled:
             lower, upper = self._by_server(lower), self._by_server(upper)
         restricted = _restricted(model, lower, upper)
@@ -156,7 +161,7 @@ def fits(tables: Tables) -> bool:
     return runs.nonzeros(tables, hosting_types(tables)) <= MAX_NONZEROS
 
 
-def _counted(tables: Tables, groups: list[tuple[int, ...]]) -> Counted:
+def _counted(tables: Tables, groups: list[tuple[int, ...]], *, covered: bool = False) -> Counted:
     p = runs.columns(tables, groups, relaxed=False)
     runs.one_run(p)
     runs.flow(p)
@@ -164,6 +169,8 @@ def _counted(tables: Tables, groups: list[tuple[int, ...]]) -> Counted:
     runs.count(p)
     # Every server may host a block that nobody runs: one choice less to branch on.
     runs.trim(p, longer_than=1)
+    if covered:
+        runs.cover(p)
     at_least = [_count_sizes(p, group) for group in p.groups]
     cover(p, at_least)
     return Counted(p, at_least)
