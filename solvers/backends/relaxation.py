@@ -52,6 +52,7 @@ class Relaxation:
         for name, value in (
             ("output_flag", False),
             ("solver", "simplex"),
+            ("presolve", "off"),  # it costs more than it saves, and a basis goes without it
             ("threads", 1),
             ("parallel", "off"),
             ("random_seed", seed % 2**31),

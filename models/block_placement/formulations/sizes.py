@@ -167,9 +167,9 @@ def _counted(tables: Tables, groups: list[tuple[int, ...]], *, covered: bool = F
     runs.flow(p)
     runs.slots(p)
     runs.count(p)
-    # Every server may host a block that nobody runs: one choice less to branch on.
-    runs.trim(p, longer_than=1)
-    if covered:
+    if covered:  # neither moves the relaxation
+        # Every server may host a block that nobody runs: one choice less to branch on.
+        runs.trim(p, longer_than=1)
         runs.cover(p)
     at_least = [_count_sizes(p, group) for group in p.groups]
     cover(p, at_least)
