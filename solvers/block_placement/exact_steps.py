@@ -87,8 +87,8 @@ class State:
         self.budget.report(self.objective, self.bound)
 
     def take(self, name: str, result: Result, *, proves: bool = True) -> None:
-        """Keep what a step found; ``proves`` unless the step is a heuristic."""
-        self.infeasible |= result.status == "infeasible"
+        """Keep what a step found; ``proves`` unless it is a heuristic or solves a part."""
+        self.infeasible |= proves and result.status == "infeasible"
         self.build_s += result.build_s
         self.termination = result.termination
         self.budget.interrupted |= result.termination == "interrupted"

@@ -80,6 +80,7 @@ class Search:
         self._open: list[Box] = []
         self._waiting: list[Box] = []
         self._at_work: Box | None = None
+        self._settled = np.inf
         self._number = itertools.count()
         arrays = formulation.pooled.arrays
         self._counts = np.concatenate(formulation.pooled.at_least)
@@ -94,7 +95,7 @@ class Search:
         """Return what no plan is below."""
         at_work = [] if self._at_work is None else [self._at_work]
         boxes = [*self._open, *self._waiting, *at_work]
-        return min([self.best, *(box.bound for box in boxes)]) * (1 - SLACK)
+        return min([self.best, self._settled, *(box.bound for box in boxes)]) * (1 - SLACK)
 
     def go(self) -> None:
         """Search until nothing is open, or time is up."""
@@ -236,16 +237,18 @@ class Search:
             box.bound = max(box.bound, verdict.bound * model.unit / self.formulation.unit)
         if box.bound >= self.best * (1 - SLACK):
             return True
-        if verdict.termination == "completed" and box.pooled:
+        if verdict.termination != "completed":
+            return False
+        if box.pooled:
             box.pooled = False  # the pool's optimum cannot be split among its servers
             self._push(box)
-            return True
-        return False
+        else:  # costs are rounded or capped: its best plan may cost more, and stays its best
+            self._settled = min(self._settled, box.bound)
+        return True
 
     def _weigh(self, plan: Solution) -> None:
         self.run.plan(plan)
         report = check(self.formulation.tables.instance, plan)
         if report.feasible and report.objective is not None:
-            value = report.objective / self.formulation.unit
-            if value < self.best:
-                self.best, self.found = value, True
+            self.found = True
+            self.best = min(self.best, report.objective / self.formulation.unit)

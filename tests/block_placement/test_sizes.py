@@ -15,9 +15,10 @@ from shardopt.models.result import Result
 from shardopt.solvers.backends import relaxation
 from shardopt.solvers.backends.contract import BackendError
 from shardopt.solvers.backends.exact import Job, solve_exact
-from shardopt.solvers.block_placement import size_search
-from shardopt.solvers.block_placement.few_servers import enough_servers
+from shardopt.solvers.block_placement import exact_steps, size_search
+from shardopt.solvers.block_placement.few_servers import enough_servers, only
 from shardopt.solvers.block_placement.mending import mended
+from shardopt.solvers.budget import Budget
 
 BUILD = "shardopt.models.block_placement.formulations.sizes:build"
 
@@ -101,3 +102,19 @@ def test_that_few_servers_are_only_taken_where_they_are_a_minority() -> None:
         if chosen is not None:
             assert 2 * len(chosen.servers) <= len(tiny_instance(seed).servers)
             assert all(len(c.decode_rtt_s) == len(chosen.servers) for c in chosen.clients)
+
+
+def test_that_nothing_is_proven_where_few_servers_have_no_plan(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    instance = next(
+        i for i in map(tiny_instance, range(50)) if brute_force(i).value and len(i.servers) > 1
+    )
+    state = exact_steps.State(
+        make_tables(instance), Budget(10.0), exact_steps.Run(10.0, 0, 1, None, None, True)
+    )
+    alone = min(range(len(instance.servers)), key=lambda j: make_tables(instance).U[j])
+    monkeypatch.setattr(exact_steps, "enough_servers", lambda tables: only(instance, [alone]))
+    exact_steps._few_servers(state)
+    assert not state.infeasible
+    assert state.bound is None
