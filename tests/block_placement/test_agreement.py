@@ -7,6 +7,7 @@ tests draw new instances at every run; the long ones go through hundreds.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -29,7 +30,7 @@ from shardopt.models.block_placement.check import check
 from shardopt.models.block_placement.data import Instance
 from shardopt.models.block_placement.tables import make_tables
 from shardopt.models.result import OPTIMALITY_TOLERANCE
-from shardopt.solvers.block_placement import exact, routing, runs
+from shardopt.solvers.block_placement import exact, routing, runs, sizes
 from shardopt.solvers.registry import solver_rows
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
@@ -47,6 +48,13 @@ BOUNDS = {
     "runs-pooled": ("runs", {"pooled": True}),
     "runs-pooled-lp": ("runs", {"pooled": True, "relaxed": True}),
 }
+SOLVERS = {
+    "exact": exact,
+    "sizes/cp-sat": sizes,
+    "runs/highs": partial(runs, backend="highs"),
+    "runs/cbc": partial(runs, backend="cbc"),
+}
+"""Those that solve more than one model; `runs` pools identical servers first."""
 parts = pytest.mark.parametrize("part", range(6))
 
 
@@ -130,10 +138,11 @@ def test_that_a_formulation_has_the_optimum_of_brute_force(name, instance):
     assert_agrees(name, instance)
 
 
-@settings(max_examples=40)
+@pytest.mark.parametrize("name", SOLVERS)
+@settings(max_examples=30)
 @given(instance=instances)
-def test_that_exact_has_the_optimum_of_brute_force(instance):
-    assert_exact(exact, instance)
+def test_that_a_solver_of_many_models_has_the_optimum_of_brute_force(name, instance):
+    assert_exact(SOLVERS[name], instance)
 
 
 @settings(max_examples=30)
@@ -162,18 +171,11 @@ def test_that_a_formulation_has_the_optimum_of_hundreds_of_instances(name, part)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("backend", ["highs", "cbc"])
+@pytest.mark.parametrize("name", SOLVERS)
 @parts
-def test_that_pooling_ends_with_the_optimum_of_hundreds_of_instances(backend, part):
+def test_that_a_solver_of_many_models_has_the_optimum_of_hundreds_of_instances(name, part):
     for instance in hundreds(part):
-        assert_exact(lambda *a, **k: runs(*a, backend=backend, **k), instance)
-
-
-@pytest.mark.long
-@parts
-def test_that_exact_has_the_optimum_of_hundreds_of_instances(part):
-    for instance in hundreds(part):
-        assert_exact(exact, instance)
+        assert_exact(SOLVERS[name], instance)
 
 
 @pytest.mark.long

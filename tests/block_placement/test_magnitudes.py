@@ -10,7 +10,7 @@ import pytest
 from block_placement.brute import brute_force
 from block_placement.instances import tiny_instance
 from shardopt.models.block_placement.data import Instance
-from shardopt.solvers.block_placement import boundary, direct_cp_sat, runs
+from shardopt.solvers.block_placement import boundary, direct_cp_sat, exact, runs, sizes
 
 METHODS = {
     "runs/highs": partial(runs, backend="highs"),
@@ -18,6 +18,8 @@ METHODS = {
     "boundary/highs": partial(boundary, backend="highs"),
     "boundary/cbc": partial(boundary, backend="cbc"),
     "direct/cp-sat": direct_cp_sat,
+    "sizes/cp-sat": sizes,
+    "exact": exact,
 }
 methods = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 

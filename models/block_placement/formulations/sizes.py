@@ -148,7 +148,7 @@ def build(
     tables = capped(make_tables(instance), ceiling_s)
     unit = cost_scale_s(tables) / instance.session_count
     dearest = (tables.fixed + tables.per_block * tables.U).sum(axis=1) @ tables.sessions
-    below = 1.01 * dearest / cost_scale_s(tables) if cutoff is None else cutoff / unit
+    below = 1.01 * dearest / cost_scale_s(tables) or 1.0 if cutoff is None else cutoff / unit
     if not fits(tables):
         raise TooLargeError("the relaxation is too large to be solved often")
     formulation = SizesFormulation(tables, unit, below, exhaustive=cutoff is None)
