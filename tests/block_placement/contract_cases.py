@@ -9,16 +9,21 @@ from shardopt.models.block_placement.evaluate import objective
 
 _SERVERS = [(13.0, 0.02, 0.3), (9.0, 0.01, 0.1), (6.0, 0.03, 0.2)]
 _RTT = [(0.1, 0.2, 0.05), (0.15, 0.02, 0.3)]
+_TOO_SMALL = (0.5, 0.0, 0.0)
+"""A server that can host nothing, however near and fast it is."""
 
 CASES: dict[str, Instance] = {
-    "one-server": one_server(),
-    "one-server-session": one_server("session"),
-    "equal-servers": make(3, [(8.0, 0.1, 0.2)] * 3, [(3, (0.2,) * 3)]),
+    "one-server": one_server("session"),
+    "equal-servers": make(3, [(6.0, 0.1, 0.2)] * 3, [(2, (0.2,) * 3)]),
     "replicated": witness(),
     "two-clients": make(3, _SERVERS, [(2, _RTT[0]), (1, _RTT[1])]),
-    "two-clients-session": make(3, _SERVERS, [(2, _RTT[0]), (1, _RTT[1])], cost="session"),
+    "a-server-too-small": make(
+        2,
+        [*_SERVERS[1:], _TOO_SMALL],
+        [(1, (0.2, 0.05, 0.0)), (1, (0.02, 0.3, 0.0))],
+        cost="session",
+    ),
     "max-blocks": make(3, _SERVERS, [(2, _RTT[0])], max_blocks=2),
-    "a-server-too-small": make(3, [*_SERVERS[:2], (0.5, 0.0, 0.0)], [(2, (0.1, 0.1, 0.0))]),
     "no-plan": more_sessions_than_fit(),
     "too-few-blocks": make(5, [(4.0, 0.1, 0.1)] * 2, [(1, (0.1, 0.1))]),
 }

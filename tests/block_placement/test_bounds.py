@@ -16,7 +16,7 @@ from shardopt.models.block_placement.tables import make_tables
 
 def test_that_the_bound_is_never_above_the_optimum():
     met = below = 0
-    for seed in range(300):
+    for seed in range(100):
         instance = tiny_instance(seed)
         optimum, bound = brute_force(instance).value, chain_bound(make_tables(instance))
         if optimum is not None:
@@ -29,7 +29,7 @@ def test_that_the_bound_is_never_above_the_optimum():
 
 def test_that_too_few_blocks_are_found_and_only_where_there_is_no_plan():
     found = 0
-    for seed in range(300):
+    for seed in range(100):
         instance = tiny_instance(seed)
         tables = make_tables(instance)
         assert too_few_blocks(tables) == (chain_bound(tables) is None)

@@ -1,14 +1,11 @@
-"""The exact solvers as a user calls them, each in a process of its own, and `exact` above all."""
+"""The exact solvers on golden instances, and `exact` above all."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import pytest
 
 from block_placement import golden
 from block_placement.brute import brute_force
-from block_placement.instances import tiny_instance
 from shardopt.models.block_placement.check import check
 from shardopt.models.block_placement.data import Instance, Route, Solution
 from shardopt.models.result import OPTIMALITY_TOLERANCE
@@ -23,11 +20,6 @@ METHODS = {
 }
 
 
-def with_sessions(name: str, sessions: int) -> Instance:
-    instance = golden.instance(name)
-    return replace(instance, clients=(replace(instance.clients[0], sessions=sessions),))
-
-
 def assert_solves(method, instance: Instance, optimum: float | None) -> None:
     result = method(instance, threads=1)
     assert result.faults == ()
@@ -39,42 +31,30 @@ def assert_solves(method, instance: Instance, optimum: float | None) -> None:
     assert check(instance, result.solution).feasible
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_exact_finds_the_optimum_of_tiny_instances(seed):
-    instance = tiny_instance(seed)
-    assert_solves(exact, instance, brute_force(instance).value)
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("block", range(10))
-def test_exact_finds_the_optimum_of_hundreds_of_tiny_instances(block):
-    for seed in range(1000 + 30 * block, 1030 + 30 * block):
-        instance = tiny_instance(seed)
-        assert_solves(exact, instance, brute_force(instance).value)
-
-
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("case", ["tiny-a", "tiny-b"])
-def test_golden_optima_are_found(name, case):
+@pytest.mark.usefixtures("in_this_process")
+def test_that_golden_optima_are_found(name, case):
     assert_solves(METHODS[name], golden.instance(case), golden.expected(case)["optimum"])
 
 
 @pytest.mark.parametrize("case", ["clustered-9-r1", "clustered-9-r8"])
-def test_exact_proves_the_published_testbed_with_few_sessions(case):
+def test_that_exact_proves_the_published_testbed_with_few_sessions(case):
     assert_solves(exact, golden.instance(case), golden.expected(case)["optimum"])
 
 
-def test_exact_needs_no_backend_where_cheap_bounds_meet():
+def test_that_exact_needs_no_backend_where_cheap_bounds_meet():
     steps = exact(golden.instance("clustered-9-r8")).extra["steps"]
     assert [step["step"] for step in steps] == ["cg-bp", "chain"]
 
 
-def test_the_witness_is_far_from_its_heuristic():
+def test_that_the_witness_is_far_from_its_heuristic():
     instance = golden.instance("witness-2")
     assert_solves(exact, instance, golden.expected("witness-2")["optimum"])
 
 
-def test_runs_finds_the_optimum_that_presolve_of_later_highs_cuts_off():
+@pytest.mark.usefixtures("in_this_process")
+def test_that_runs_finds_the_optimum_that_presolve_of_later_highs_cuts_off():
     instance = golden.instance("highs-presolve")
     optimum = brute_force(instance).value
     assert_solves(METHODS["runs/highs"], instance, optimum)
@@ -82,14 +62,16 @@ def test_runs_finds_the_optimum_that_presolve_of_later_highs_cuts_off():
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_a_start_is_never_made_worse(name):
+@pytest.mark.usefixtures("in_this_process")
+def test_that_a_start_is_never_made_worse(name):
     instance = golden.instance("tiny-a")
     start = brute_force(instance).solution
     result = METHODS[name](instance, start=start, time_limit=0.0)
     assert result.objective == pytest.approx(golden.expected("tiny-a")["optimum"])
 
 
-def test_exact_keeps_bound_and_plan_at_the_time_limit():
+@pytest.mark.long
+def test_that_exact_keeps_bound_and_plan_at_the_time_limit():
     instance = golden.instance("clustered-9-r150")
     result = exact(instance, time_limit=8.0)
     optimum = golden.expected("clustered-9-r150")["optimum"]
@@ -99,7 +81,7 @@ def test_exact_keeps_bound_and_plan_at_the_time_limit():
     assert result.objective >= optimum * (1 - OPTIMALITY_TOLERANCE)
 
 
-def test_a_plan_that_overfills_memory_is_routed_anew():
+def test_that_a_plan_that_overfills_memory_is_routed_anew():
     instance = golden.instance("clustered-9-r150")
     plan = golden.optimal_plan("clustered-9-r150")
     path = plan.routes[0].path

@@ -156,6 +156,7 @@ def test_that_routing_needs_a_start():
         shardopt.solve(golden.instance("tiny-a"), "routing/highs")
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_that_the_sweep_is_the_best_routing_of_all_its_designs():
     for name in ("tiny-a", "tiny-b"):
         instance = golden.instance(name)
