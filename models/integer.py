@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from ortools.sat.python import cp_model
 
 from shardopt.models.linear import LinearArrays
+
+if TYPE_CHECKING:
+    from ortools.sat.python.cp_model import CpModel
 
 NO_LIMIT = 2**60
 
 
-def constraint_model(arrays: LinearArrays, cutoff: float, scale: float) -> cp_model.CpModel:
+def constraint_model(arrays: LinearArrays, cutoff: float, scale: float) -> CpModel:
     """Return the model: all columns integer, all coefficients and sides whole numbers.
 
     Costs are multiplied by ``scale`` and rounded DOWN, so that its bounds stay bounds; what costs
     more than ``cutoff`` (in the units of ``arrays``) is left out. Variables keep their columns'
     numbers; fixed ones are taken out of the rows.
     """
+    from ortools.sat.python import cp_model  # slow to import, and not needed to size a model
+
     model = cp_model.CpModel()
     bounds = zip(np.ceil(arrays.lower), np.floor(arrays.upper), strict=True)
     x = [model.new_int_var(int(low), int(high), "") for low, high in bounds]
