@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 import shardopt
-from shardopt.cold_start.gantt_text import nice_step
 from shardopt.cold_start.phases import Phase, phases
 from shardopt.cold_start.plots import plot_gantt, plot_instance
 from shardopt.models.cold_start.data import Block, Device, Instance, plan
 from shardopt.models.cold_start.evaluate import timeline
+from shardopt.ruler import nice_step
 from shardopt.show import text, write_picture
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 from rich.text import Text
 
 from shardopt.cold_start.phases import KINDS, Phase, PhaseKind, phases
 from shardopt.models.cold_start.evaluate import StageTimes
+from shardopt.ruler import time_axis
 from shardopt.units import aligned, printable
 
 MARK: dict[PhaseKind, str] = {"load": "░", "wait": "·", "receive": "»", "compute": "█"}
@@ -31,7 +30,7 @@ def gantt_text(rows: tuple[StageTimes, ...], layerwise: bool, width: int) -> Tex
     columns = max(_LEAST_BAR, width - margin - max(map(len, finishes)) - 2)
     span = rows[-1].finish_s
     chart = Text(no_wrap=True, overflow="crop")
-    chart.append(_axis(span, columns, margin))
+    chart.append(time_axis(span, columns, margin))
     for row, name, run, finish in zip(rows, names, runs, finishes, strict=True):
         chart.append(f"{name:<{margin - len(run) - 2}}{run}  ")
         lanes = _lanes(phases(row), layerwise)
@@ -72,24 +71,3 @@ def _bar(lane: list[Phase], span: float, columns: int) -> Text:
     for kind in cells[:used]:
         bar.append(MARK[kind] if kind else " ", style=STYLE[kind] if kind else "")
     return bar
-
-
-def _axis(span: float, columns: int, margin: int) -> str:
-    """Return two lines: the seconds, and a ruler with a mark at each of them."""
-    step = nice_step(span, max(1, columns // 10))
-    labels, ruler = [" "] * (columns + 10), ["-"] * columns
-    for n in range(int(span / step * (1 + 1e-9)) + 1 if span > 0 else 1):
-        at = min(round(n * step / span * columns) if span > 0 else 0, columns - 1)
-        ruler[at] = "+"
-        label = f"{n * step:.6g}"
-        labels[at : at + len(label)] = label
-    head = "seconds".ljust(margin)[:margin]
-    return head + "".join(labels).rstrip() + "\n" + " " * margin + "".join(ruler) + "\n"
-
-
-def nice_step(span: float, most: int) -> float:
-    """Return 1, 2 or 5 times a power of ten, so that ``span`` has at most ``most`` steps."""
-    if span <= 0:
-        return 1.0
-    power = 10.0 ** math.floor(math.log10(span / most))
-    return next((m * power for m in (1, 2, 5) if span / (m * power) <= most), 10 * power)
