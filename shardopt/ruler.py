@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from shardopt.units import nice_step
 
 
 def time_axis(span: float, columns: int, margin: int) -> str:
@@ -16,11 +16,3 @@ def time_axis(span: float, columns: int, margin: int) -> str:
         labels[at : at + len(label)] = label
     head = "seconds".ljust(margin)[:margin]
     return head + "".join(labels).rstrip() + "\n" + " " * margin + "".join(ruler) + "\n"
-
-
-def nice_step(span: float, most: int) -> float:
-    """Return 1, 2 or 5 times a power of ten, so that ``span`` has at most ``most`` steps."""
-    if span <= 0:
-        return 1.0
-    power = 10.0 ** math.floor(math.log10(span / most))
-    return next((m * power for m in (1, 2, 5) if span / (m * power) <= most), 10 * power)

@@ -29,6 +29,14 @@ def aligned(value: float, largest: float, digits: int = 4) -> str:
     return f"{value:.{max(0, digits - whole)}f}"
 
 
+def nice_step(span: float, most: int) -> float:
+    """Return 1, 2 or 5 times a power of ten, so that ``span`` has at most ``most`` steps."""
+    if span <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(span / most))
+    return next((m * power for m in (1, 2, 5) if span / (m * power) <= most), 10 * power)
+
+
 def parse_bytes(text: str) -> float:
     """Return the bytes of ``8GiB`` (2^30 each), ``8GB`` (10^9 each) or a plain number.
 

@@ -17,8 +17,8 @@ from shardopt.cold_start.phases import Phase, phases
 from shardopt.cold_start.plots import plot_gantt, plot_instance
 from shardopt.models.cold_start.data import Block, Device, Instance, plan
 from shardopt.models.cold_start.evaluate import timeline
-from shardopt.ruler import nice_step
 from shardopt.show import text, write_picture
+from shardopt.units import nice_step
 
 
 def two_devices(**changes: Any) -> Instance:
