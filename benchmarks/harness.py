@@ -92,8 +92,12 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
 
 
-def print_table(title: str, rows: list[Row], console: Console) -> None:
-    """Print the finished rows."""
+def print_table(title: str, rows: list[Row] | Table, console: Console) -> None:
+    """Print the finished rows, or the table that a case made itself."""
+    if isinstance(rows, Table):
+        rows.title = title
+        console.print(rows)
+        return
     table = Table(title=title, title_justify="left")
     for heading in ("what", "target"):
         table.add_column(heading)
@@ -117,5 +121,5 @@ def print_table(title: str, rows: list[Row], console: Console) -> None:
     console.print(table)
 
 
-Cases = dict[str, Callable[[bool], list[Row]]]
+Cases = dict[str, Callable[[bool], list[Row] | Table]]
 """Name of a group of rows, and the function that runs it (given: fast setting or not)."""
