@@ -71,7 +71,7 @@ class CutSearch:
         self._memory_bytes = memory_bytes / threads
         self._threads = threads
         self._reported = 0.0
-        self._kernels: Any = compiled("partition_schedule.search_kernels")[0]
+        self._kernels: Any = compiled("partition_schedule.schedule_kernels")[0]
 
     @property
     def depth(self) -> int:

@@ -30,7 +30,7 @@ def exact(
     memory_limit_bytes: float | None = None,
 ) -> Result:
     """Find the best cuts and the best schedule, and prove it (spec section 4.4)."""
-    _, compile_s = compiled("partition_schedule.search_kernels")
+    _, compile_s = compiled("partition_schedule.schedule_kernels")
     budget = Budget(time_limit, on_progress)
     with interruptible(budget):
         frame = make_frame(make_tables(instance))
@@ -62,7 +62,7 @@ def beam(
     vectors
         How many vectors of cuts are tried.
     """
-    _, compile_s = compiled("partition_schedule.search_kernels")
+    _, compile_s = compiled("partition_schedule.schedule_kernels")
     budget = Budget(time_limit, on_progress)
     with interruptible(budget):
         frame = make_frame(make_tables(instance))

@@ -22,7 +22,7 @@ class Frame:
     Attributes
     ----------
     arrays
-        The tuple ``FRAME`` of the search kernels.
+        The tuple ``FRAME`` of the kernels.
     requests
         The request of each row: rows are sorted by (tokens, arrival).
     nodes
@@ -67,7 +67,7 @@ class Frame:
 
     def plan(self, cuts: Cuts, rows: IntArray) -> Solution:
         """Return the schedule in which rows are dispatched in this order."""
-        kernels, _ = compiled("partition_schedule.search_kernels")
+        kernels, _ = compiled("partition_schedule.schedule_kernels")
         pipe = kernels.make_pipe(self.arrays, np.array(cuts, dtype=np.int64), len(cuts))
         node = np.empty((len(self.requests), len(cuts) + 1), dtype=np.int64)
         start = np.empty(node.shape)
@@ -76,7 +76,7 @@ class Frame:
 
     def online_plan(self, cuts: Cuts) -> Solution:
         """Return the schedule of online dispatching."""
-        kernels, _ = compiled("partition_schedule.search_kernels")
+        kernels, _ = compiled("partition_schedule.schedule_kernels")
         pipe = kernels.make_pipe(self.arrays, np.array(cuts, dtype=np.int64), len(cuts))
         node = np.empty((len(self.requests), len(cuts) + 1), dtype=np.int64)
         start = np.empty(node.shape)
@@ -103,7 +103,7 @@ class Frame:
 
 def make_frame(tables: Tables) -> Frame:
     """Sort requests and nodes, and say how far the memory of each node reaches."""
-    kernels, _ = compiled("partition_schedule.search_kernels")
+    kernels, _ = compiled("partition_schedule.schedule_kernels")
     makespan = tables.instance.objective == "makespan"
     requests = np.lexsort((tables.arrival_s, tables.tokens)).astype(np.int64)
     arrival = np.ascontiguousarray(tables.arrival_s[requests], dtype=np.float64)

@@ -30,7 +30,7 @@ def latency_cuts(
     on_progress: OnProgress | None = None,
 ) -> Result:
     """Move the cuts while online dispatching gains by it."""
-    _, compile_s = compiled("partition_schedule.search_kernels")
+    _, compile_s = compiled("partition_schedule.schedule_kernels")
     budget = Budget(time_limit, on_progress)
     with interruptible(budget):
         frame = make_frame(make_tables(instance))
@@ -68,7 +68,7 @@ def first_cuts(frame: Frame) -> list[Cuts]:
 
 def descend(frame: Frame, budget: Budget) -> Cuts:
     """Return the best cuts found from each starting point, as judged by all requests."""
-    kernels, _ = compiled("partition_schedule.search_kernels")
+    kernels, _ = compiled("partition_schedule.schedule_kernels")
     arrays, tables = frame.arrays, frame.tables
     early = np.sort(np.argsort(arrays[2], kind="stable")[:WINDOW])
     judged = (arrays[0], arrays[1][early], arrays[2][early], *arrays[3:])
