@@ -12,7 +12,7 @@ import heapq
 import itertools
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,8 @@ PRUNING = 5e-10
 WIDTH = 100
 """The first search of complete cuts is a beam of this width (spec section 4.4)."""
 WIDENING = 8
+DIVE_SHARE = 0.2
+"""Share of the time limit that the very first search may take."""
 BOUND_STEP = 1e-3
 """A risen bound is reported when it has risen by this share."""
 ONLINE_DISPATCHES = 3_000_000
@@ -66,6 +68,7 @@ class CutSearch:
         self.cutoff = float("inf")
         self.states = self.searches = 0
         self.open: list[Open] = []
+        self._in_hand: list[Open] = []  # taken out, and neither finished nor put back yet
         self.out_of_memory = False
         self._numbers = itertools.count()
         self._memory_bytes = memory_bytes / threads
@@ -79,8 +82,8 @@ class CutSearch:
         return self.frame.tables.tier_count - 1
 
     def bound(self) -> float | None:
-        """Return a proven bound of the objective; of the cuts opened, where not all were."""
-        least = min([self.cutoff, *(item.bound for item in self.open[:1])])
+        """Return a proven bound of the objective, of those cuts that were opened."""
+        least = min([self.cutoff, *(item.bound for item in self.open[:1] + self._in_hand)])
         if least == float("inf"):
             return None
         rounding = self.frame.rounding(self.value if self.best is not None else least)
@@ -99,7 +102,7 @@ class CutSearch:
             return
         self.best, self.value = solution, value
         self.cutoff = self.frame.total(value * (1.0 - PRUNING))
-        self.budget.report(value, None if not self.open else self._weak_bound())
+        self.budget.report(value, self._weak_bound())
 
     def _weak_bound(self) -> float | None:
         bound = self.bound()
@@ -148,29 +151,45 @@ class CutSearch:
         while not self.proven() and not self.budget.exhausted():
             self._tell()
             if len(self.open[0].cuts) < self.depth:
-                self._extend(heapq.heappop(self.open))
+                self._extend()
                 continue
-            batch = self._next_batch()
-            if any(self._bytes(item.width) > self._memory_bytes for item in batch):
+            self._take_complete(self._threads)
+            if any(self._bytes(item.width) > self._memory_bytes for item in self._in_hand):
                 self.out_of_memory = True
-                self._reopen(batch)
+                self._put_back(self._in_hand)
                 break
-            self._reopen(self._search(batch))
+            self._put_back(self._search())
         self._tell(finally_=True)
 
     def run_once(self, searches: int, width: int) -> None:
         """Search so many complete cuts of least bound, each once: a beam search."""
         while searches > 0 and not self.proven() and not self.budget.exhausted():
             if len(self.open[0].cuts) < self.depth:
-                self._extend(heapq.heappop(self.open))
+                self._extend()
                 continue
-            item = heapq.heappop(self.open)
-            self._search([Open(item.bound, item.number, item.cuts, width)])
+            self._take_complete(1)
+            self._in_hand[0].width = width
+            self._search()
+            self._in_hand = []
             searches -= 1
 
-    def _reopen(self, items: Iterable[Open]) -> None:
+    def dive(self, cuts: Cuts) -> None:
+        """Search these cuts once, for a plan: the best-first search may be long in coming there."""
+        item = Open(0.0, -1, cuts, self.first_width)
+        if self._bytes(item.width) > self._memory_bytes or self.proven():
+            return
+        limit = self.budget.time_limit
+        seconds = None if limit is None else DIVE_SHARE * limit
+        value, _, states, rows = self.budget.call(self._search_one, item, seconds=seconds)
+        self.states += states
+        self.searches += 1
+        if value < self.cutoff:
+            self.offer(self.frame.plan(cuts, rows))
+
+    def _put_back(self, items: Iterable[Open]) -> None:
         for item in items:
             heapq.heappush(self.open, item)
+        self._in_hand = []
 
     def _tell(self, finally_: bool = False) -> None:
         bound = self._weak_bound()
@@ -178,24 +197,27 @@ class CutSearch:
             self._reported = bound
             self.budget.report(self.value if self.best is not None else None, bound)
 
-    def _extend(self, item: Open) -> None:
-        """Open all prefixes that are one cut longer."""
+    def _extend(self) -> None:
+        """Open all prefixes that are one cut longer than that of least bound."""
+        item = heapq.heappop(self.open)
+        self._in_hand = [item]
         first = (item.cuts[-1] if item.cuts else 0) + 1
         after = self.depth - len(item.cuts) - 1
         last = self.frame.tables.block_count - 1 - after
         self.push(((*item.cuts, cut) for cut in range(first, last + 1)), item.bound)
+        self._in_hand = []
 
-    def _next_batch(self) -> list[Open]:
-        batch: list[Open] = []
-        while len(batch) < self._threads and self.open:
+    def _take_complete(self, most: int) -> None:
+        """Take the complete cuts of least bound in hand, as long as no prefix has a lesser one."""
+        while len(self._in_hand) < most and self.open:
             item = self.open[0]
             if item.bound >= self.cutoff or len(item.cuts) < self.depth:
                 break
-            batch.append(heapq.heappop(self.open))
-        return batch
+            self._in_hand.append(heapq.heappop(self.open))
 
-    def _search(self, batch: list[Open]) -> list[Open]:
-        """Search complete cuts, each in a thread; return those that stay open."""
+    def _search(self) -> list[Open]:
+        """Search the complete cuts in hand, each in a thread; return those that stay open."""
+        batch = self._in_hand
 
         def all_of_them() -> list[tuple[float, float, int, Any]]:
             if len(batch) == 1:
@@ -203,19 +225,19 @@ class CutSearch:
             with ThreadPoolExecutor(self._threads) as pool:
                 return list(pool.map(self._search_one, batch))
 
-        still_open = []
-        for item, (value, bound, states, rows) in zip(
-            batch, self.budget.call(all_of_them), strict=True
-        ):
+        found = self.budget.call(all_of_them)
+        self._in_hand = [
+            replace(item, bound=max(bound, item.bound))
+            for item, (_, bound, _, _) in zip(batch, found, strict=True)
+        ]
+        for item, (value, _, states, rows) in zip(batch, found, strict=True):
             self.states += states
             self.searches += 1
             if value < self.cutoff:
                 self.offer(self.frame.plan(item.cuts, rows))
-            bound = max(bound, item.bound)
-            if bound < self.cutoff:
-                width = item.width if self.budget.exhausted() else item.width * WIDENING
-                still_open.append(Open(bound, item.number, item.cuts, width))
-        return still_open
+        widening = 1 if self.budget.exhausted() else WIDENING
+        still_open = [item for item in self._in_hand if item.bound < self.cutoff]
+        return [replace(item, width=item.width * widening) for item in still_open]
 
     def _search_one(self, item: Open) -> tuple[float, float, int, Any]:
         arrays = self.frame.arrays

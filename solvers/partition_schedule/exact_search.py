@@ -15,7 +15,7 @@ from shardopt.solvers.finish import finish
 from shardopt.solvers.jit import compiled
 from shardopt.solvers.partition_schedule.cut_search import WIDTH, CutSearch
 from shardopt.solvers.partition_schedule.frame import make_frame
-from shardopt.solvers.partition_schedule.latency_cuts import first_cuts
+from shardopt.solvers.partition_schedule.latency_cuts import descend
 
 MEMORY_SHARE = 0.5
 
@@ -39,7 +39,7 @@ def exact(
         search = CutSearch(frame, budget, _allowance(memory_limit_bytes), threads)
         search.push([()])
         search.offer(start)
-        search.try_online(first_cuts(frame))
+        begin(search)
         search.run()
     return _result(instance, "exact", search, start, compile_s)
 
@@ -71,11 +71,18 @@ def beam(
         search = CutSearch(frame, budget, _allowance(None))
         search.push([()])
         search.offer(start)
-        search.try_online(first_cuts(frame))
+        begin(search)
         search.run_once(vectors, width)
     extra = {"states": search.states, "searches": search.searches}
     plans = [search.best, start]
     return finish(instance, "beam", budget, plans, compile_s=compile_s, extra=extra)
+
+
+def begin(search: CutSearch) -> None:
+    """Find a first plan: that of `latency-cuts`, then a narrow search under the same cuts."""
+    cuts = descend(search.frame, search.budget)
+    search.try_online([cuts])
+    search.dive(cuts)
 
 
 def _allowance(memory_limit_bytes: float | None) -> float:

@@ -301,7 +301,7 @@ def positional_bound(pipe, j, free, n, limit, room):
     places, node_time = room[12], room[13]
     nodes = first[j + 1] - first[j]
     before, best = 0.0, 0.0
-    stride = 1 + n // 24
+    stride = 1 + n // 8
     for m in range(n - 1):
         if m % stride == 0:
             count = n - m
@@ -605,7 +605,7 @@ tier, reach[memory class, cut], lone[tier, cut]: least seconds per token from th
 rest_speed[tier]: the speeds of all nodes from a tier on, falling, and what rounding took off
 flops_before[cut]."""
 STAGES = nb.int8[:, ::1]
-CHAIN = 64  # a state is compared with at most so many that may dominate it
+CHAIN = 256  # a state is compared with at most so many that may dominate it
 
 
 @njit(nb.void(F1, F1, F1, F1, I1, I1, nb.int32[:, ::1], F2), **OPTIONS)
