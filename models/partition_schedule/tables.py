@@ -19,8 +19,9 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 Cuts = tuple[int, ...]
 
-MOST_INT64_BYTES = 2**62
-"""Sums of bytes up to here are kept as int64, larger ones as Python integers (dtype object)."""
+MOST_INT64_BYTES = 2**62 - 1
+"""Bytes up to here are kept as int64, so that two of them can be added; more as Python integers
+(dtype object)."""
 
 
 @dataclass(frozen=True)
