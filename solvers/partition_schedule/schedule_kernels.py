@@ -605,7 +605,7 @@ tier, reach[memory class, cut], lone[tier, cut]: least seconds per token from th
 rest_speed[tier]: the speeds of all nodes from a tier on, falling, and what rounding took off
 flops_before[cut]."""
 STAGES = nb.int8[:, ::1]
-CHAIN = 256  # a state is compared with at most so many that may dominate it
+CHAIN = 64  # a state is compared with at most so many that may dominate it
 
 
 @njit(nb.void(F1, F1, F1, F1, I1, I1, nb.int32[:, ::1], F2), **OPTIONS)
@@ -613,7 +613,8 @@ def lone_times(before, activation, bandwidth, speed, memory_class, first, reach,
     """Fill ``lone[tier, cut]``: least seconds per token from there on; latencies excluded.
 
     For each node the runs that fit end in a window that moves on with their start; a queue
-    holds the window's candidates, the best first. Infinite where nothing fits.
+    holds the window's candidates, the best first. Infinite where nothing fits; never above the
+    true times, of which differences of large sums may fall short.
     """
     blocks, tiers = len(activation), len(first) - 1
     value, queue = np.empty(blocks + 1), np.empty(blocks + 1, dtype=np.int64)
@@ -621,6 +622,7 @@ def lone_times(before, activation, bandwidth, speed, memory_class, first, reach,
     lone[tiers, blocks] = 0.0
     for j in range(tiers - 1, -1, -1):
         for k in range(first[j], first[j + 1]):
+            rounding = 2.0**-50 * before[blocks] / speed[k]
             for b in range(1, blocks + 1):
                 send = activation[b - 1] / bandwidth[j] if j < tiers - 1 else 0.0
                 value[b] = before[b] / speed[k] + (send + lone[j + 1, b])
@@ -636,8 +638,8 @@ def lone_times(before, activation, bandwidth, speed, memory_class, first, reach,
                 while low < high and queue[low] <= a:
                     low += 1
                 if low < high:
-                    time = value[queue[low]] - before[a] / speed[k]
-                    lone[j, a] = min(lone[j, a], time)
+                    time = value[queue[low]] - before[a] / speed[k] - rounding
+                    lone[j, a] = min(lone[j, a], max(0.0, time))
 
 
 @njit(PIPE(FRAME, I1, nb.int64), **OPTIONS)

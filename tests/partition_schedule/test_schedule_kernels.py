@@ -10,6 +10,7 @@ import pytest
 from partition_schedule.brute import all_cuts, best_for_cuts
 from partition_schedule.draws import tiny_instance
 from shardopt.instances.partition_schedule.presets import random, stress
+from shardopt.models.partition_schedule.bounds import bound_of_cuts
 from shardopt.models.partition_schedule.check import check
 from shardopt.models.partition_schedule.data import Instance
 from shardopt.models.partition_schedule.tables import Cuts, make_tables
@@ -54,6 +55,15 @@ def test_no_bound_of_cuts_or_of_a_prefix_lies_above_the_best_schedule(objective,
         ):
             least = min(value for cuts, value in best.items() if cuts[:depth] == prefix)
             assert bound <= least * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("objective", SCHEDULED)
+@pytest.mark.parametrize("seed", range(20))
+def test_bounds_of_cuts_are_at_least_those_in_closed_form(objective, seed):
+    tables = make_tables(random(seed=seed, blocks=6, requests=7, objective=objective))
+    vectors = all_cuts(tables.instance)
+    for cuts, bound in zip(vectors, bounds_of(make_frame(tables), vectors), strict=True):
+        assert bound >= bound_of_cuts(tables, cuts) * (1 - 1e-12)
 
 
 @pytest.mark.parametrize("objective", SCHEDULED)
