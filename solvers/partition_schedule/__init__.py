@@ -1,1 +1,43 @@
-"""`partition-schedule`: cuts over tiers, and the schedule of requests on their nodes."""
+"""`partition-schedule`: every solver as a plain function, imported when it is first asked for.
+
+`Arts` is the online policy by itself.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from shardopt.solvers.partition_schedule.baselines import gpipe, gpipe_bsdp, heft, heft_bsdp
+    from shardopt.solvers.partition_schedule.bottleneck import bottleneck_dp
+    from shardopt.solvers.partition_schedule.policy import Arts
+    from shardopt.solvers.partition_schedule.two_stage import arts, bsdp_arts
+
+_HOME = {
+    "Arts": "policy",
+    "arts": "two_stage",
+    "bottleneck_dp": "bottleneck",
+    "bsdp_arts": "two_stage",
+    "gpipe": "baselines",
+    "gpipe_bsdp": "baselines",
+    "heft": "baselines",
+    "heft_bsdp": "baselines",
+}
+
+__all__ = [
+    "Arts",
+    "arts",
+    "bottleneck_dp",
+    "bsdp_arts",
+    "gpipe",
+    "gpipe_bsdp",
+    "heft",
+    "heft_bsdp",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
