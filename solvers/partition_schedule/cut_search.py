@@ -60,7 +60,15 @@ class CutSearch:
         How much has been done.
     """
 
-    def __init__(self, frame: Frame, budget: Budget, memory_bytes: float, threads: int = 1) -> None:
+    def __init__(
+        self,
+        frame: Frame,
+        budget: Budget,
+        memory_bytes: float,
+        threads: int = 1,
+        *,
+        tells_bounds: bool = True,
+    ) -> None:
         self.frame = frame
         self.budget = budget
         self.best: Solution | None = None
@@ -73,6 +81,7 @@ class CutSearch:
         self._numbers = itertools.count()
         self._memory_bytes = memory_bytes / threads
         self._threads = threads
+        self._tells_bounds = tells_bounds
         self._reported = 0.0
         self._kernels: Any = compiled("partition_schedule.schedule_kernels")[0]
 
@@ -105,7 +114,8 @@ class CutSearch:
         self.budget.report(value, self._weak_bound())
 
     def _weak_bound(self) -> float | None:
-        bound = self.bound()
+        """Return the bound to be reported, if any; rounding leaves it behind no plan."""
+        bound = self.bound() if self._tells_bounds else None
         return None if bound is None else min(bound, self.value)
 
     def try_online(self, vectors: Sequence[Cuts]) -> None:

@@ -12,14 +12,15 @@ import pytest
 
 from partition_schedule.brute import all_cuts, best_for_cuts, brute_force
 from partition_schedule.draws import tiny_instance
-from partition_schedule.instances import GOLDEN, HAND, golden, judged_by, make
+from partition_schedule.instances import GOLDEN, HAND, OBJECTIVES, golden, judged_by, make
 from shardopt.instances.partition_schedule.presets import random, stress
 from shardopt.models.partition_schedule.check import check
 from shardopt.models.partition_schedule.data import Instance
 from shardopt.models.partition_schedule.tables import make_tables
 from shardopt.solvers.budget import Budget
 from shardopt.solvers.partition_schedule.cut_search import CutSearch
-from shardopt.solvers.partition_schedule.exact_search import exact
+from shardopt.solvers.partition_schedule.exact_search import exact, exact_under_cuts
+from shardopt.solvers.partition_schedule.first_stage import bsdp_cuts, equal_cuts
 from shardopt.solvers.partition_schedule.frame import make_frame
 
 SCHEDULED = ("mean-latency", "makespan")
@@ -37,7 +38,7 @@ def assert_solves(instance: Instance, optimum: float | None, **more) -> None:
         assert result.bound == result.objective
 
 
-@pytest.mark.parametrize("objective", SCHEDULED)
+@pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("seed", range(40))
 def test_finds_the_optimum_of_tiny_instances(objective, seed):
     instance = tiny_instance(seed, objective)
@@ -45,7 +46,7 @@ def test_finds_the_optimum_of_tiny_instances(objective, seed):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("objective", SCHEDULED)
+@pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("block", range(10))
 def test_finds_the_optimum_of_hundreds_of_tiny_instances(objective, block):
     for seed in range(1000 + 30 * block, 1030 + 30 * block):
@@ -53,18 +54,18 @@ def test_finds_the_optimum_of_hundreds_of_tiny_instances(objective, block):
         assert_solves(instance, brute_force(instance).value)
 
 
-@pytest.mark.parametrize("name", [name for name in HAND if HAND[name][0].objective in SCHEDULED])
+@pytest.mark.parametrize("name", HAND)
 def test_finds_what_is_worked_out_by_hand(name):
     assert_solves(*HAND[name])
 
 
-@pytest.mark.parametrize(("preset", "objective"), [k for k in GOLDEN if k[1] in SCHEDULED])
+@pytest.mark.parametrize(("preset", "objective"), GOLDEN)
 def test_finds_the_golden_values(preset, objective):
     optimum, cuts = GOLDEN[preset, objective]
     result = exact(golden(preset, objective))
     assert result.status == "optimal"
     assert result.objective == pytest.approx(optimum, abs=6e-11)
-    assert result.solution.cuts == cuts
+    assert cuts in (None, result.solution.cuts)
 
 
 @pytest.mark.parametrize("objective", SCHEDULED)
@@ -82,6 +83,45 @@ def test_under_fixed_cuts_the_search_finds_the_best_schedule(objective, seed):
             assert search.best is None
         else:
             assert search.value == pytest.approx(optimum, rel=1e-9)
+
+
+@pytest.mark.parametrize("rule", ["bsdp", "equal"])
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("seed", range(700, 715))
+def test_under_the_cuts_of_a_rule_the_best_schedule_is_found(rule, objective, seed):
+    instance = tiny_instance(seed, objective)
+    tables = make_tables(instance)
+    cuts = bsdp_cuts(tables, Budget()) if rule == "bsdp" else equal_cuts(tables)
+    result = exact_under_cuts(instance, rule=rule)
+    assert result.faults == ()
+    assert result.termination == "completed"
+    if cuts is None:
+        assert result.status == ("infeasible" if rule == "bsdp" else "unknown")
+        assert rule == "equal" or brute_force(instance).value is None
+        return
+    optimum = best_for_cuts(instance, cuts).value
+    assert result.solution.cuts == cuts
+    assert result.objective == pytest.approx(optimum, rel=1e-9)
+    assert result.extra["fixed_cuts_bound"] == pytest.approx(optimum, rel=1e-9)
+    assert result.bound is None
+
+
+def test_the_bound_under_fixed_cuts_is_none_of_the_whole_problem():
+    result = exact_under_cuts(golden("hyperion-phi3-medium", "mean-latency"), rule="bsdp")
+    assert result.status == "feasible"
+    assert result.bound is None
+    assert all(point.bound is None for point in result.trace)
+    assert result.extra["fixed_cuts_bound"] == result.objective
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_price_of_two_stages_and_of_being_online_is_never_negative(seed):
+    instance = random(seed=seed, blocks=9, requests=6)
+    best, at_bsdp = exact(instance), exact_under_cuts(instance, rule="bsdp")
+    if best.status == "infeasible":
+        assert at_bsdp.status == "infeasible"
+    else:
+        assert best.objective <= at_bsdp.objective * (1 + 1e-9)
 
 
 @pytest.mark.parametrize("objective", SCHEDULED)

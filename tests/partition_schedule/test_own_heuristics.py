@@ -7,21 +7,22 @@ import pytest
 
 from partition_schedule.brute import all_cuts, brute_force
 from partition_schedule.draws import tiny_instance
-from partition_schedule.instances import no_memory, too_few_blocks
+from partition_schedule.instances import OBJECTIVES, no_memory, too_few_blocks
 from shardopt.instances.partition_schedule.presets import random, stress
 from shardopt.models.partition_schedule.check import check
 from shardopt.models.partition_schedule.tables import make_tables
 from shardopt.solvers.budget import Budget
+from shardopt.solvers.partition_schedule.cut_descent import alone_cuts, descend, latency_cuts
 from shardopt.solvers.partition_schedule.exact_search import beam, exact
+from shardopt.solvers.partition_schedule.first_stage import bsdp_cuts, equal_cuts
 from shardopt.solvers.partition_schedule.frame import make_frame
-from shardopt.solvers.partition_schedule.latency_cuts import alone_cuts, descend, latency_cuts
 
 SCHEDULED = ("mean-latency", "makespan")
 HEURISTICS = (latency_cuts, beam)
 
 
 @pytest.mark.parametrize("heuristic", HEURISTICS)
-@pytest.mark.parametrize("objective", SCHEDULED)
+@pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("seed", range(100, 130))
 def test_plans_are_valid_and_never_better_than_the_optimum(heuristic, objective, seed):
     instance = tiny_instance(seed, objective)
@@ -44,11 +45,15 @@ def test_where_no_cuts_fit_that_is_proven(heuristic, instance):
 
 @pytest.mark.parametrize("objective", SCHEDULED)
 @pytest.mark.parametrize("seed", range(10))
-def test_latency_cuts_never_end_behind_the_best_cuts_for_a_lone_request(objective, seed):
+def test_latency_cuts_never_end_behind_other_cuts_with_online_dispatching(objective, seed):
     instance = random(seed=seed, requests=12, objective=objective)
-    frame = make_frame(make_tables(instance))
-    alone = check(instance, frame.online_plan(alone_cuts(frame))).objective
-    assert latency_cuts(instance).objective <= alone * (1 + 1e-12)
+    tables = make_tables(instance)
+    frame = make_frame(tables)
+    found = latency_cuts(instance).objective
+    for cuts in (alone_cuts(frame), bsdp_cuts(tables, Budget()), equal_cuts(tables)):
+        if cuts is not None:
+            online = check(instance, frame.online_plan(cuts)).objective
+            assert found <= online * (1 + 1e-12)
 
 
 @pytest.mark.parametrize("objective", SCHEDULED)

@@ -15,8 +15,10 @@ from shardopt.models.result import Result
 from shardopt.solvers.budget import Budget, OnProgress, interruptible
 from shardopt.solvers.finish import finish
 from shardopt.solvers.jit import compiled
+from shardopt.solvers.partition_schedule.first_stage import bsdp_cuts, equal_cuts
 from shardopt.solvers.partition_schedule.frame import Frame, make_frame
 
+KERNELS = ("schedule_kernels", "cut_kernels")
 DISPATCHES = 300_000
 """How many dispatches each descent may try: milliseconds, whatever the size."""
 WINDOW = 500
@@ -30,7 +32,7 @@ def latency_cuts(
     on_progress: OnProgress | None = None,
 ) -> Result:
     """Move the cuts while online dispatching gains by it."""
-    _, compile_s = compiled("partition_schedule.schedule_kernels")
+    compile_s = sum(compiled(f"partition_schedule.{name}")[1] for name in KERNELS)
     budget = Budget(time_limit, on_progress)
     with interruptible(budget):
         frame = make_frame(make_tables(instance))
@@ -61,21 +63,21 @@ def alone_cuts(frame: Frame) -> Cuts:
     return tuple(cuts)
 
 
-def first_cuts(frame: Frame) -> list[Cuts]:
-    """Return the cuts that searches begin with: the best for a lone request."""
-    return [alone_cuts(frame)]
-
-
 def descend(frame: Frame, budget: Budget) -> Cuts:
-    """Return the best cuts found from each starting point, as judged by all requests."""
+    """Return the best cuts found from each starting point, as judged by all requests.
+
+    Equal cuts are a candidate, so that the result is no worse than ARTS with any of these.
+    """
     kernels, _ = compiled("partition_schedule.schedule_kernels")
     arrays, tables = frame.arrays, frame.tables
     early = np.sort(np.argsort(arrays[2], kind="stable")[:WINDOW])
     judged = (arrays[0], arrays[1][early], arrays[2][early], *arrays[3:])
     trials = max(1, DISPATCHES // (len(early) * tables.tier_count))
-    found = []
-    for start in first_cuts(frame):
-        found.append(start)
+    found = [alone_cuts(frame)]
+    for other in (bsdp_cuts(tables, budget), equal_cuts(tables)):
+        if other is not None and other not in found:
+            found.append(other)
+    for start in found[:2]:
         cuts, value = np.array(start, dtype=np.int64), np.full(1, np.inf)
         budget.call(kernels.online_cuts, judged, cuts[None, :], value, budget.stop)
         budget.call(kernels.improve_cuts, judged, cuts, float(value[0]), trials, budget.stop)
