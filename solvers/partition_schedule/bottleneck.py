@@ -40,14 +40,15 @@ def bottleneck_dp(
         tables = make_tables(instance)
         found = least_bottleneck(tables, budget)
     proven = found.bound >= found.value
+    infeasible = found.bound == np.inf
     return finish(
         instance,
         name,
         budget,
         [None if found.cuts is None else fastest_plan(tables, found.cuts)],
-        bound=found.bound,
-        infeasible=found.bound == np.inf,
-        exact_value=found.value if proven and found.cuts is not None else None,
+        bound=None if infeasible else found.bound,
+        infeasible=infeasible,
+        exact_value=found.value if proven and not infeasible else None,
         termination="completed" if proven else None,
         compile_s=compile_s,
     )

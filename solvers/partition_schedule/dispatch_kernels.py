@@ -124,7 +124,7 @@ def insert(busy, count, at, begin, end):
     if before and after:
         busy[at - 1, 1] = busy[at, 1]
         for i in range(at, count - 1):
-            busy[i] = busy[i + 1]
+            busy[i, 0], busy[i, 1] = busy[i + 1, 0], busy[i + 1, 1]
         return count - 1
     if before:
         busy[at - 1, 1] = end
@@ -132,7 +132,7 @@ def insert(busy, count, at, begin, end):
         busy[at, 0] = begin
     else:
         for i in range(count, at, -1):
-            busy[i] = busy[i - 1]
+            busy[i, 0], busy[i, 1] = busy[i - 1, 0], busy[i - 1, 1]
         busy[at, 0], busy[at, 1] = begin, end
         return count + 1
     return count
