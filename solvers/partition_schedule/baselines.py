@@ -9,8 +9,8 @@ from __future__ import annotations
 from shardopt.models.partition_schedule.data import Instance
 from shardopt.models.result import Result
 from shardopt.solvers.partition_schedule.dispatch import (
-    gpipe_rule,
-    heft_rule,
+    gpipe_schedule,
+    heft_schedule,
     with_bsdp_cuts,
     with_equal_cuts,
 )
@@ -19,7 +19,7 @@ from shardopt.solvers.partition_schedule.first_stage import Capacity, MemoryRule
 
 def gpipe(instance: Instance, *, time_limit: float | None = 60.0) -> Result:
     """Deal requests out to the nodes in order of arrival, on equal cuts."""
-    return with_equal_cuts(instance, "gpipe", gpipe_rule, time_limit)
+    return with_equal_cuts(instance, "gpipe", gpipe_schedule, time_limit)
 
 
 def gpipe_bsdp(
@@ -30,7 +30,7 @@ def gpipe_bsdp(
     memory: MemoryRule = "any",
 ) -> Result:
     """Deal requests out to the nodes in order of arrival, on BSDP's cuts."""
-    return with_bsdp_cuts(instance, "gpipe@bsdp", gpipe_rule, time_limit, capacity, memory)
+    return with_bsdp_cuts(instance, "gpipe@bsdp", gpipe_schedule, time_limit, capacity, memory)
 
 
 def heft(instance: Instance, *, time_limit: float | None = 60.0) -> Result:
@@ -38,7 +38,7 @@ def heft(instance: Instance, *, time_limit: float | None = 60.0) -> Result:
 
     It ranks without looking at arrivals, which `mean-latency` punishes.
     """
-    return with_equal_cuts(instance, "heft", heft_rule, time_limit)
+    return with_equal_cuts(instance, "heft", heft_schedule, time_limit)
 
 
 def heft_bsdp(
@@ -49,4 +49,4 @@ def heft_bsdp(
     memory: MemoryRule = "any",
 ) -> Result:
     """Place the longest to go first, each where it ends first, on BSDP's cuts."""
-    return with_bsdp_cuts(instance, "heft@bsdp", heft_rule, time_limit, capacity, memory)
+    return with_bsdp_cuts(instance, "heft@bsdp", heft_schedule, time_limit, capacity, memory)

@@ -7,6 +7,7 @@ transfers among cuts whose stages stay below a limit; the search for the best li
 from __future__ import annotations
 
 import heapq
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,8 @@ from shardopt.solvers.budget import Budget, OnProgress, interruptible
 from shardopt.solvers.finish import finish
 from shardopt.solvers.jit import compiled
 from shardopt.solvers.partition_schedule.stages import UNLIMITED, Stages, least_stage, make_stages
+
+_log = logging.getLogger("shardopt")
 
 
 def bottleneck_dp(
@@ -34,7 +37,9 @@ def bottleneck_dp(
     _, compile_s = compiled("partition_schedule.cut_kernels")
     budget = Budget(time_limit, on_progress)
     if instance.objective != "bottleneck":
-        extra = {"reason": f"solves the objective bottleneck only, not {instance.objective}"}
+        reason = f"made for the objective bottleneck only, not for {instance.objective}"
+        _log.warning("%s: %s", name, reason)
+        extra = {"reason": reason}
         return finish(instance, name, budget, [], compile_s=compile_s, extra=extra)
     with interruptible(budget):
         tables = make_tables(instance)

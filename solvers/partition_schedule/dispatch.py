@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 
 from shardopt.models.partition_schedule.data import Instance, Solution
-from shardopt.models.partition_schedule.tables import Cuts, IntArray, Tables, make_tables
+from shardopt.models.partition_schedule.tables import (
+    Cuts,
+    FloatArray,
+    IntArray,
+    Tables,
+    make_tables,
+)
 from shardopt.models.result import Result
 from shardopt.solvers.budget import Budget, interruptible
 from shardopt.solvers.finish import finish
@@ -21,30 +27,32 @@ from shardopt.solvers.partition_schedule.first_stage import (
     equal_cuts,
 )
 
-Rule = Callable[[Tables, Cuts, Budget], Solution | None]
-"""Makes a plan under cuts that fit; ``None`` where the budget ran out."""
+Schedule = tuple[IntArray, FloatArray]
+"""``node[r, j]``, counted within the tier, and ``start[r, j]`` since the first arrival."""
+Dispatch = Callable[[Tables, Cuts, Budget], Schedule | None]
+"""Makes a schedule under cuts that fit; ``None`` where the budget ran out."""
 
 
 def with_equal_cuts(
-    instance: Instance, solver: str, rule: Rule, time_limit: float | None
+    instance: Instance, solver: str, dispatch: Dispatch, time_limit: float | None
 ) -> Result:
-    """Run a rule on equal cuts; where these do not fit, nothing is known."""
-    return _solve(instance, solver, rule, time_limit, lambda tables, _: equal_cuts(tables))
+    """Dispatch on equal cuts; where these do not fit, nothing is known."""
+    return _solve(instance, solver, dispatch, time_limit, lambda tables, _: equal_cuts(tables))
 
 
 def with_bsdp_cuts(
     instance: Instance,
     solver: str,
-    rule: Rule,
+    dispatch: Dispatch,
     time_limit: float | None,
     capacity: Capacity,
     memory: MemoryRule,
 ) -> Result:
-    """Run a rule on BSDP's cuts; where some node need fit and there are none, there is no plan."""
+    """Dispatch on BSDP's cuts; where some node need fit and there are none, there is no plan."""
     return _solve(
         instance,
         solver,
-        rule,
+        dispatch,
         time_limit,
         lambda tables, budget: bsdp_cuts(tables, budget, capacity, memory),
         proves=memory == "any",
@@ -54,7 +62,7 @@ def with_bsdp_cuts(
 def _solve(
     instance: Instance,
     solver: str,
-    rule: Rule,
+    dispatch: Dispatch,
     time_limit: float | None,
     choose_cuts: Callable[[Tables, Budget], Cuts | None],
     proves: bool = False,
@@ -72,8 +80,9 @@ def _solve(
         ended = not budget.exhausted()
         if cuts is not None:
             began = time.perf_counter()
-            plan = rule(tables, cuts, budget)
+            schedule = dispatch(tables, cuts, budget)
             extra["dispatch_s"] = time.perf_counter() - began
+            plan = None if schedule is None else tables.to_solution(cuts, *schedule)
     return finish(
         instance,
         solver,
@@ -87,30 +96,36 @@ def _solve(
 
 
 def arts_rule(tables: Tables, cuts: Cuts, budget: Budget) -> Solution | None:
+    """Return the plan that ARTS makes of cuts that fit; ``None`` where the budget ran out."""
+    schedule = arts_schedule(tables, cuts, budget)
+    return None if schedule is None else tables.to_solution(cuts, *schedule)
+
+
+def arts_schedule(tables: Tables, cuts: Cuts, budget: Budget) -> Schedule | None:
     """Send each request, on reaching a tier, to the node where it ends first."""
     return _dispatch(tables, cuts, budget, "queue_shortest")
 
 
-def gpipe_rule(tables: Tables, cuts: Cuts, budget: Budget) -> Solution | None:
+def gpipe_schedule(tables: Tables, cuts: Cuts, budget: Budget) -> Schedule | None:
     """Give each request the node of its rank of arrival, modulo the number of nodes."""
     return _dispatch(tables, cuts, budget, "round_robin")
 
 
-def heft_rule(tables: Tables, cuts: Cuts, budget: Budget) -> Solution | None:
+def heft_schedule(tables: Tables, cuts: Cuts, budget: Budget) -> Schedule | None:
     """Place operations by falling upward rank where each ends first, gaps included."""
     return _dispatch(tables, cuts, budget, "earliest_finish", by_upward_rank(tables, cuts))
 
 
 def _dispatch(
     tables: Tables, cuts: Cuts, budget: Budget, kernel: str, *order: IntArray
-) -> Solution | None:
+) -> Schedule | None:
     kernels, _ = compiled("partition_schedule.dispatch_kernels")
     node = np.zeros((tables.request_count, tables.tier_count), dtype=np.int64)
     start = np.zeros(node.shape)
     ended = budget.call(
         getattr(kernels, kernel), line(tables, cuts), *order, node, start, budget.stop
     )
-    return tables.to_solution(cuts, node, start) if ended else None
+    return (node, start) if ended else None
 
 
 def line(tables: Tables, cuts: Cuts) -> tuple[Any, ...]:

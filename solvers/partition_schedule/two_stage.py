@@ -8,7 +8,7 @@ from __future__ import annotations
 from shardopt.models.partition_schedule.data import Instance
 from shardopt.models.result import Result
 from shardopt.solvers.partition_schedule.dispatch import (
-    arts_rule,
+    arts_schedule,
     with_bsdp_cuts,
     with_equal_cuts,
 )
@@ -17,7 +17,7 @@ from shardopt.solvers.partition_schedule.first_stage import Capacity, MemoryRule
 
 def arts(instance: Instance, *, time_limit: float | None = 60.0) -> Result:
     """Dispatch online on equal cuts."""
-    return with_equal_cuts(instance, "arts", arts_rule, time_limit)
+    return with_equal_cuts(instance, "arts", arts_schedule, time_limit)
 
 
 def bsdp_arts(
@@ -36,4 +36,4 @@ def bsdp_arts(
     memory
         Whether a tier's run must fit some node, or all of them.
     """
-    return with_bsdp_cuts(instance, "bsdp+arts", arts_rule, time_limit, capacity, memory)
+    return with_bsdp_cuts(instance, "bsdp+arts", arts_schedule, time_limit, capacity, memory)

@@ -24,8 +24,8 @@ from shardopt.solvers.partition_schedule import dispatch_kernels as kernels
 from shardopt.solvers.partition_schedule import gpipe, gpipe_bsdp, heft, heft_bsdp
 from shardopt.solvers.partition_schedule.dispatch import by_upward_rank as operations
 from shardopt.solvers.partition_schedule.dispatch import (
-    gpipe_rule,
-    heft_rule,
+    gpipe_schedule,
+    heft_schedule,
     line,
 )
 
@@ -181,7 +181,7 @@ def test_that_without_cuts_those_on_the_cuts_of_bsdp_prove_that_there_is_no_plan
         assert solver(instance, memory="all").status == "unknown"
 
 
-@pytest.mark.parametrize("rule", [gpipe_rule, heft_rule])
+@pytest.mark.parametrize("rule", [gpipe_schedule, heft_schedule])
 def test_that_dispatching_stops_when_told(rule):
     budget = Budget()
     budget.stop[0] = 1

@@ -135,11 +135,12 @@ def test_that_it_finds_the_golden_values(preset):
 
 
 @pytest.mark.parametrize("objective", ["mean-latency", "makespan"])
-def test_that_it_says_which_objective_it_is_made_for(objective):
+def test_that_it_says_which_objective_it_is_made_for(objective, caplog):
     result = bottleneck_dp(two_by_two(objective))
     assert (result.status, result.termination) == ("unknown", "completed")
     assert result.bound is None
     assert "bottleneck only" in result.extra["reason"]
+    assert "bottleneck only" in caplog.text
 
 
 def test_that_blocks_of_very_different_size_are_not_lost_in_rounding():
