@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -209,6 +211,26 @@ def test_that_late_arrivals_change_nothing_but_the_clock():
     for one, other in zip(early.solution.assignments, later.solution.assignments, strict=True):
         assert one.nodes == other.nodes
         assert other.start_s == close([start + 2.0**30 for start in one.start_s], rel=1e-15)
+
+
+def test_that_more_memory_may_worsen_the_two_stages():
+    """Other cuts balance better then, and serve these requests worse."""
+    poor = random(seed=3, blocks=10, tiers=3, nodes=2, requests=6)
+    tiers = tuple(
+        replace(tier, nodes=tuple(replace(n, memory_bytes=2 * n.memory_bytes) for n in tier.nodes))
+        for tier in poor.tiers
+    )
+    rich = replace(poor, tiers=tiers)
+    assert bsdp_arts(rich).objective > 2 * bsdp_arts(poor).objective
+
+
+def test_that_a_faster_node_may_worsen_the_two_stages():
+    """The tier looks faster in the mean and gets a block more, too much for its fast node."""
+    poor = random(seed=196, blocks=10, tiers=3, nodes=2, requests=6)
+    *others, last = poor.tiers
+    node = replace(last.nodes[0], flops_per_s=1.5 * last.nodes[0].flops_per_s)
+    rich = replace(poor, tiers=(*others, replace(last, nodes=(node, *last.nodes[1:]))))
+    assert bsdp_arts(rich).objective > 2 * bsdp_arts(poor).objective
 
 
 @pytest.mark.parametrize("instance", [no_memory(), too_few_blocks()], ids=lambda i: i.name)
