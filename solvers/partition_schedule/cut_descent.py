@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from shardopt.models.partition_schedule.data import Instance
+from shardopt.models.partition_schedule.data import Instance, Solution
 from shardopt.models.partition_schedule.tables import Cuts, make_tables
 from shardopt.models.result import Result
 from shardopt.solvers.budget import Budget, OnProgress, interruptible
 from shardopt.solvers.finish import finish
 from shardopt.solvers.jit import compiled
+from shardopt.solvers.partition_schedule.dispatch import arts_rule
 from shardopt.solvers.partition_schedule.first_stage import bsdp_cuts, equal_cuts
 from shardopt.solvers.partition_schedule.frame import Frame, make_frame
 
-KERNELS = ("schedule_kernels", "cut_kernels")
+KERNELS = ("schedule_kernels", "cut_kernels", "dispatch_kernels")
 DISPATCHES = 300_000
 """How many dispatches each descent may try: milliseconds, whatever the size."""
 WINDOW = 500
@@ -35,13 +36,17 @@ def latency_cuts(
     compile_s = sum(compiled(f"partition_schedule.{name}")[1] for name in KERNELS)
     budget = Budget(time_limit, on_progress)
     with interruptible(budget):
-        frame = make_frame(make_tables(instance))
-        plan = None
-        infeasible = frame.lone[0, 0] == np.inf
+        tables = make_tables(instance)
+        frame = make_frame(tables)
+        infeasible = bool(frame.lone[0, 0] == np.inf)
+        plans: list[Solution | None] = []
         if not infeasible:
-            plan = frame.online_plan(descend(frame, budget))
+            # The descent breaks ties between nodes in its own way: with BSDP's cuts among the
+            # candidates the result is never worse than that of bsdp+arts.
+            vectors = dict.fromkeys([descend(frame, budget), bsdp_cuts(tables, budget)])
+            plans = [arts_rule(tables, cuts, budget) for cuts in vectors if cuts is not None]
     return finish(
-        instance, "latency-cuts", budget, [plan], infeasible=infeasible, compile_s=compile_s
+        instance, "latency-cuts", budget, plans, infeasible=infeasible, compile_s=compile_s
     )
 
 
@@ -64,10 +69,7 @@ def alone_cuts(frame: Frame) -> Cuts:
 
 
 def descend(frame: Frame, budget: Budget) -> Cuts:
-    """Return the best cuts found from each starting point, as judged by all requests.
-
-    Equal cuts are a candidate, so that the result is no worse than ARTS with any of these.
-    """
+    """Return the best cuts found, as judged by all requests; equal cuts are tried as they are."""
     kernels, _ = compiled("partition_schedule.schedule_kernels")
     arrays, tables = frame.arrays, frame.tables
     early = np.sort(np.argsort(arrays[2], kind="stable")[:WINDOW])
