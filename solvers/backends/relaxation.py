@@ -43,8 +43,6 @@ class Relaxation:
     def __init__(
         self, arrays: LinearArrays, columns: IntArray, seed: int, left: Callable[[], float]
     ) -> None:
-        lp = as_lp(arrays, 1.0)
-        lp.integrality_ = [highspy.HighsVarType.kContinuous] * arrays.cost.size
         self._columns = columns.astype(np.int32)
         self._left = left
         self._longest_s = math.inf  # the first solve may take what it needs
@@ -58,6 +56,12 @@ class Relaxation:
             ("random_seed", seed % 2**31),
         ):
             self._highs.setOptionValue(name, value)
+        self.become(arrays)
+
+    def become(self, arrays: LinearArrays) -> None:
+        """Take other coefficients; bases still fit."""
+        lp = as_lp(arrays, 1.0)
+        lp.integrality_ = [highspy.HighsVarType.kContinuous] * arrays.cost.size
         self._highs.passModel(lp)
 
     def solve(

@@ -23,17 +23,21 @@ import numpy as np
 
 from shardopt.models.block_placement.check import check
 from shardopt.models.block_placement.data import Solution
+from shardopt.models.block_placement.formulations import routing
 from shardopt.models.block_placement.formulations.sizes import SizesFormulation
 from shardopt.models.linear import FloatArray
-from shardopt.solvers.backends import cpsat
+from shardopt.solvers.backends import cpsat, highs
 from shardopt.solvers.backends.contract import BackendError, Run, Verdict
-from shardopt.solvers.backends.relaxation import Relaxation
+from shardopt.solvers.backends.relaxation import Relaxation, Relaxed
 
 MOST_SIZES = 64
 """Size vectors in a box that goes to CP-SAT; a box it does not finish is cut to a ``FEWER``-th."""
 FEWER = 8
 FIRST_SLICE_S = 3.0
 LONGER = 3.0
+HANDICAP = 0.25
+"""Of the gap, by which a box that CP-SAT has not finished stands back for others, each time."""
+ROUTING_S = 1.0
 WHOLE = 1e-6
 SLACK = 5e-7
 """Relative: what is not better by more is not looked for, and bounds give way by as much."""
@@ -46,15 +50,16 @@ class Box:
     ``x`` is the relaxation's optimum there, once it is solved; ``basis`` where to start from.
     """
 
-    bound: float
+    rank: float = field(init=False)
     number: int
+    bound: float = field(compare=False)
     lower: FloatArray = field(compare=False)
     upper: FloatArray = field(compare=False)
     basis: Any = field(default=None, compare=False)
     x: FloatArray | None = field(default=None, compare=False)
     most_sizes: float = field(default=MOST_SIZES, compare=False)
     pooled: bool = field(default=True, compare=False)
-    slice_s: float = field(default=FIRST_SLICE_S, compare=False)
+    tries: int = field(default=0, compare=False)
 
 
 def solve(formulation: SizesFormulation, start: None, run: Run) -> Verdict:
@@ -78,14 +83,15 @@ class Search:
         self.best = formulation.cutoff
         self.found = False
         self._open: list[Box] = []
-        self._waiting: list[Box] = []
         self._at_work: Box | None = None
+        self._improved_at = 0.0
         self._settled = np.inf
         self._number = itertools.count()
         arrays = formulation.pooled.arrays
         self._counts = np.concatenate(formulation.pooled.at_least)
         self._relaxation = Relaxation(arrays, self._counts, run.seed, run.left)
-        self._push(Box(0.0, 0, arrays.lower[self._counts], arrays.upper[self._counts]))
+        self._ceilings: list[float] = []
+        self._push(Box(0, 0.0, arrays.lower[self._counts], arrays.upper[self._counts]))
 
     def over(self) -> bool:
         """Return whether the run must end although boxes are open."""
@@ -94,7 +100,7 @@ class Search:
     def bound(self) -> float:
         """Return what no plan is below."""
         at_work = [] if self._at_work is None else [self._at_work]
-        boxes = [*self._open, *self._waiting, *at_work]
+        boxes = [*self._open, *at_work]
         return min([self.best, self._settled, *(box.bound for box in boxes)]) * (1 - SLACK)
 
     def go(self) -> None:
@@ -110,14 +116,14 @@ class Search:
 
     def _push(self, box: Box) -> None:
         if box.bound < self.best * (1 - SLACK):
+            box.rank = box.bound + HANDICAP * box.tries * (self.best - box.bound)
             heapq.heappush(self._open, box)
 
     def _next(self) -> Box | None:
-        for boxes in (self._open, self._waiting):
-            while boxes:
-                box = heapq.heappop(boxes)
-                if box.bound < self.best * (1 - SLACK):
-                    return box
+        while self._open:
+            box = heapq.heappop(self._open)
+            if box.bound < self.best * (1 - SLACK):
+                return box
         return None
 
     def _work_on(self, box: Box) -> None:
@@ -131,17 +137,29 @@ class Search:
             self._relax(box)
             self._relax(other)
             return
-        if box.pooled:
+        if box.pooled and self._sizes(box) > box.most_sizes:
             self._isolate(box, np.rint(box.x))
-        if not self._placed(box) and not self.over():
-            box.slice_s *= LONGER
-            box.most_sizes = self._sizes(box) / FEWER
-            heapq.heappush(self._waiting, box)
+            box.tries = 0
+            self._relax(box)
+        elif not self._placed(box) and not self.over():
+            box.tries += 1
+            box.most_sizes = max(1.0, self._sizes(box) / FEWER)
+            self._push(box)
+
+    def _solved(self, lower: FloatArray, upper: FloatArray, basis: Any) -> Relaxed | None:
+        """Solve the relaxation of a box."""
+        pooled = self.formulation.pooled
+        largest = pooled.largest(upper)
+        ceilings = pooled.shapes.coefficients(largest)
+        if ceilings != self._ceilings:
+            self._ceilings = ceilings
+            self._relaxation.become(pooled.shapes.within(pooled.arrays, largest))
+        return self._relaxation.solve(lower, upper, self.best, basis)
 
     def _relax(self, box: Box) -> None:
         """Solve the box's relaxation, and push the box again unless nothing is left in it."""
         try:
-            relaxed = self._relaxation.solve(box.lower, box.upper, self.best, box.basis)
+            relaxed = self._solved(box.lower, box.upper, box.basis)
         except BackendError:
             self._halve(box)
             return
@@ -165,7 +183,7 @@ class Search:
     def _cut(self, box: Box, column: int, value: float, *, keep_below: bool) -> Box:
         """Divide between ``value`` and ``value + 1``: one side stays, the other is returned."""
         other = Box(
-            box.bound, next(self._number), box.lower.copy(), box.upper.copy(), basis=box.basis
+            next(self._number), box.bound, box.lower.copy(), box.upper.copy(), basis=box.basis
         )
         below, above = (box, other) if keep_below else (other, box)
         below.upper, above.lower = below.upper.copy(), above.lower.copy()
@@ -179,8 +197,6 @@ class Search:
 
         First where the other side promises least, which a relaxation each tells.
         """
-        if self._sizes(box) <= box.most_sizes:
-            return
         cuts = list(self._edges(box, at))
         promises = [self._promise(box, *cut) for cut in cuts]
         for n in sorted(range(len(cuts)), key=lambda n: -promises[n]):
@@ -211,7 +227,7 @@ class Search:
         else:
             upper[column] = value
         try:
-            relaxed = self._relaxation.solve(lower, upper, self.best, box.basis)
+            relaxed = self._solved(lower, upper, box.basis)
         except BackendError:
             return box.bound
         return np.inf if relaxed is None else relaxed.value
@@ -223,10 +239,11 @@ class Search:
         """Give the box to CP-SAT; return whether nothing better than the best is left in it."""
         cutoff = self.best * (1 - SLACK)
         model = self.formulation.positions(box.lower, box.upper, cutoff, pooled=box.pooled)
-        until = time.perf_counter() + box.slice_s
+        slice_s = FIRST_SLICE_S * LONGER**box.tries
+        self._improved_at = time.perf_counter()
         run = replace(
             self.run,
-            left=lambda: min(self.run.left(), max(0.0, until - time.perf_counter())),
+            stopped=lambda: self.run.stopped() or time.perf_counter() > self._improved_at + slice_s,
             plan=lambda values: self._weigh(model.decode(values)),
             bound=lambda value: None,
         )
@@ -246,9 +263,33 @@ class Search:
             self._settled = min(self._settled, box.bound)
         return True
 
-    def _weigh(self, plan: Solution) -> None:
-        self.run.plan(plan)
+    def _weigh(self, plan: Solution, *, again: bool = True) -> None:
         report = check(self.formulation.tables.instance, plan)
         if report.feasible and report.objective is not None:
+            self.run.plan(plan)
             self.found = True
-            self.best = min(self.best, report.objective / self.formulation.unit)
+            value = report.objective / self.formulation.unit
+            if value < self.best:
+                self.best, self._improved_at = value, time.perf_counter()
+        elif again:
+            routed = self._routed(plan)
+            if routed is not None:
+                self._weigh(routed, again=False)
+
+    def _routed(self, plan: Solution) -> Solution | None:
+        """Return the plan with routes of its own: those of a pool overfill single servers."""
+        tables = self.formulation.tables
+        until = min(self.run.left(), ROUTING_S) + time.perf_counter()
+        values: list[FloatArray] = []
+        run = replace(
+            self.run,
+            threads=1,
+            left=lambda: max(0.0, until - time.perf_counter()),
+            plan=values.append,
+            bound=lambda value: None,
+        )
+        unit = self.best * self.formulation.unit
+        model = routing.build(tables.instance, placement=plan.placement, unit=unit)
+        with contextlib.suppress(BackendError):
+            highs.solve(model, None, run)
+        return model.decode(values[-1]) if values else None

@@ -46,11 +46,14 @@ class Group:
     most, slots
         U_j and ``n_j(m)`` of each of them.
     start, stop
-        ``int[run]``, by stop and then start: all runs [start, stop) that fit.
+        ``int[visit]``, by stop and then start: all that fit into a run.
+    g
+        ``int[client, visit]``: sessions that enter at ``start`` and leave at ``stop``.
+    first, last, size
+        ``int[run]``, by last and then first: a run of the blocks [first, last) on a server that
+        keeps memory for ``size`` blocks.
     z
         ``int[run]``.
-    g
-        ``int[client, run]``: sessions that enter at ``start`` and leave at ``stop``.
     """
 
     servers: tuple[int, ...]
@@ -58,13 +61,24 @@ class Group:
     slots: IntArray
     start: IntArray
     stop: IntArray
-    z: IntArray
     g: IntArray
+    first: IntArray
+    last: IntArray
+    size: IntArray
+    z: IntArray
 
-    def ending_at(self, stop: int) -> slice:
-        """Return the places of all runs that stop there, their starts rising by one."""
-        first, after = np.searchsorted(self.stop, [stop, stop + 1])
-        return slice(int(first), int(after))
+    def visits_to(self, stop: int) -> slice:
+        """Return the places of all visits that stop there, their starts rising by one."""
+        return _at(self.stop, stop)
+
+    def runs_to(self, stop: int) -> slice:
+        """Return the places of all runs that stop there, their starts rising."""
+        return _at(self.last, stop)
+
+
+def _at(values: IntArray, value: int) -> slice:
+    first, after = np.searchsorted(values, [value, value + 1])
+    return slice(int(first), int(after))
 
 
 @dataclass(frozen=True)
@@ -80,13 +94,16 @@ class Program:
         """D_c by client."""
         return [int(sessions) for sessions in self.tables.sessions]
 
-    def nested(self) -> Iterator[tuple[Group, slice, int]]:
-        """Yield group, runs from the first to start at q, and q: for every stop and q before it."""
+    def nested(self) -> Iterator[tuple[Group, slice, slice, int]]:
+        """Yield group, the runs and the visits to b that start by q, and b - q: for all q < b."""
         for group in self.groups:
-            for stop in range(1, self.tables.block_count + 1):
-                runs = group.ending_at(stop)
-                for place in range(runs.start, runs.stop):
-                    yield group, slice(runs.start, place + 1), int(group.start[place])
+            for b in range(1, self.tables.block_count + 1):
+                runs, visits = group.runs_to(b), group.visits_to(b)
+                for place in range(visits.start, visits.stop):
+                    q = int(group.start[place])
+                    started = int(np.searchsorted(group.first[runs], q, side="right"))
+                    by_q = slice(runs.start, runs.start + started)
+                    yield group, by_q, slice(visits.start, place + 1), b - q
 
 
 def build(
@@ -118,12 +135,18 @@ def build(
     )
 
 
-def columns(tables: Tables, groups: list[tuple[int, ...]], relaxed: bool) -> Program:
-    """Return the model without rows; each of ``groups`` lists identical servers."""
+def columns(
+    tables: Tables, groups: list[tuple[int, ...]], relaxed: bool, *, clipped: bool = False
+) -> Program:
+    """Return the model without rows; each of ``groups`` lists identical servers.
+
+    ``clipped``: there are also runs from the first block on that keep memory for more blocks.
+    """
     runs = sum(float(tables.block_count * tables.U[servers[0]]) for servers in groups)
     require_size((1 + tables.client_count) * runs, nonzeros(tables, groups))
     model = LinearModel()
-    return Program(tables, model, [_group(tables, model, servers, relaxed) for servers in groups])
+    made = [_group(tables, model, servers, relaxed, clipped) for servers in groups]
+    return Program(tables, model, made)
 
 
 def fits(tables: Tables) -> bool:
@@ -141,7 +164,9 @@ def nonzeros(tables: Tables, groups: list[tuple[int, ...]]) -> float:
     return rows * (1 + clients) * sum(blocks * m * m / 2 for m in most)
 
 
-def _group(tables: Tables, model: LinearModel, servers: tuple[int, ...], relaxed: bool) -> Group:
+def _group(
+    tables: Tables, model: LinearModel, servers: tuple[int, ...], relaxed: bool, clipped: bool
+) -> Group:
     j = servers[0]
     most = int(tables.U[j])
     ends = [
@@ -150,14 +175,21 @@ def _group(tables: Tables, model: LinearModel, servers: tuple[int, ...], relaxed
         for start in range(max(0, stop - most), stop)
     ]
     start, stop = np.array(ends, dtype=np.int64).T
-    z = model.add_columns(start.size, upper=float(len(servers)), integer=not relaxed)
+    runs = [
+        (start, stop, size)
+        for start, stop in ends
+        for size in range(stop - start, most + 1 if clipped and start == 0 else stop - start + 1)
+    ]
+    first, last, size = np.array(runs, dtype=np.int64).T
+    z = model.add_columns(first.size, upper=float(len(servers)), integer=not relaxed)
     g = []
     for c, sessions in enumerate(tables.sessions):
         cost = tables.fixed[c, j] + tables.per_block[c, j] * (stop - start)
         upper = float(sessions)
         scaled = cost / cost_scale_s(tables)
         g.append(model.add_columns(start.size, cost=scaled, upper=upper, integer=not relaxed))
-    return Group(servers, most, tables.slots[j], start, stop, z, np.array(g))
+    slots = tables.slots[j]
+    return Group(servers, most, slots, start, stop, np.array(g), first, last, size, z)
 
 
 def one_run(p: Program) -> None:
@@ -184,12 +216,13 @@ def slots(p: Program) -> None:
     For q = b - 1 that is memory; the others forbid to enter a run before its start.
     """
     everything = float(sum(p.demand))
-    for group, runs, _ in p.nested():
-        size = group.stop[runs] - group.start[runs]
+    for group, runs, visits, _ in p.nested():
         # More slots than all sessions can fill would only blow up the coefficients.
-        free = np.minimum(group.slots[size], everything * size)
-        columns = np.concatenate([group.z[runs], group.g[:, runs].ravel()])
-        values = np.concatenate([-free, *[size] * len(group.g)]).astype(np.float64)
+        longest = group.last[runs] - group.first[runs]
+        free = np.minimum(group.slots[group.size[runs]], everything * longest)
+        taken = group.stop[visits] - group.start[visits]
+        columns = np.concatenate([group.z[runs], group.g[:, visits].ravel()])
+        values = np.concatenate([-free, *[taken] * len(group.g)]).astype(np.float64)
         p.model.add_row(columns, values, upper=0.0)
 
 
@@ -200,22 +233,20 @@ def count(p: Program) -> None:
     """
     clients = range(len(p.demand))
     sets = [[c] for c in clients] if len(clients) == 1 else [*([c] for c in clients), [*clients]]
-    for group, runs, q in p.nested():
-        size = group.stop[runs] - group.start[runs]
-        at_most = group.slots[size] // (int(group.stop[runs.start]) - q)
+    for group, runs, visits, least in p.nested():
+        at_most = group.slots[group.size[runs]] // least
         for chosen in sets:
             served = np.minimum(at_most, sum(p.demand[c] for c in chosen))
-            entered = group.g[chosen, runs].ravel()
+            entered = group.g[chosen, visits].ravel()
             columns = np.concatenate([group.z[runs], entered])
             values = np.concatenate([-served, np.ones(entered.size)])
             p.model.add_row(columns, values, upper=0.0)
 
 
-def trim(p: Program, longer_than: int = 0) -> None:
+def trim(p: Program) -> None:
     """z[a,b] <= sum_c g[c,a,b]: some session runs the first block (a cut)."""
     for group in p.groups:
-        long = group.stop - group.start > longer_than
-        for z, entered in zip(group.z[long], group.g.T[long], strict=True):
+        for z, entered in zip(group.z, group.g.T, strict=True):
             values = [1.0, *(-1.0 for _ in entered)]
             p.model.add_row([z, *entered], values, upper=0.0)
 
@@ -231,9 +262,9 @@ def cover(p: Program) -> None:
     for block, k in itertools.product(range(p.tables.block_count), (1, 2, 3)):
         columns, values = [], []
         for group in p.groups:
-            hosting = np.flatnonzero((group.start <= block) & (group.stop > block))
-            size, after = group.stop[hosting] - group.start[hosting], group.stop[hosting] - block
-            served = np.minimum(group.slots[size] // after, everybody)
+            hosting = np.flatnonzero((group.first <= block) & (group.last > block))
+            free, after = group.slots[group.size[hosting]], group.last[hosting] - block
+            served = np.minimum(free // after, everybody)
             columns.append(group.z[hosting])
             values.append(np.where(served > 0, np.minimum(k, (k - 1) * served // everybody + 1), 0))
         p.model.add_row(np.concatenate(columns), np.concatenate(values) * 1.0, lower=float(k))
@@ -245,7 +276,7 @@ def earlier_twin_stops_first(p: Program, types: list[tuple[int, ...]]) -> None:
     for members in types:
         for earlier, later in itertools.pairwise(group_of[j] for j in members):
             columns = np.concatenate([earlier.z, later.z])
-            values = np.concatenate([earlier.stop, -later.stop]).astype(np.float64)
+            values = np.concatenate([earlier.last, -later.last]).astype(np.float64)
             p.model.add_row(columns, values, upper=0.0)
 
 
@@ -256,7 +287,7 @@ def decode(p: Program, values: FloatArray) -> Solution:
     for group in p.groups:
         hosted = np.repeat(np.arange(group.z.size), np.rint(values[group.z]).astype(np.int64))
         mine: dict[int, Run] = {
-            j: (int(group.start[n]), int(group.stop[n]))
+            j: (int(group.first[n]), int(group.last[n]))
             for j, n in zip(group.servers, hosted, strict=False)
         }
         runs |= mine
@@ -303,6 +334,6 @@ def _encode(p: Program, solution: Solution) -> FloatArray:
 
 
 def _place(group: Group, start: int, stop: int) -> int:
-    runs = group.ending_at(stop)
-    first = int(group.start[runs.start])
-    return int(runs.start) + start - first
+    visits = group.visits_to(stop)
+    first = int(group.start[visits.start])
+    return int(visits.start) + start - first

@@ -4,6 +4,10 @@ The relaxation moves when sizes are decided and hardly when positions are: stage
 at almost no cost, and a relaxation mixes them. So a search decides sizes with the relaxation, by
 ``N[t,m]``, how many servers of type t host m blocks or more; what is left, the positions for a
 *box* of sizes, is a constraint model.
+
+Runs are *lengthened*: a run may grow at its front as long as memory has room for its visits, or
+keep memory for blocks before the first one. So some optimal plan has only runs of U_j blocks and
+runs whose visits leave no room for one block more: the use of memory decides sizes.
 """
 
 from __future__ import annotations
@@ -24,6 +28,12 @@ from shardopt.models.block_placement.formulations.common import (
     to_solution,
 )
 from shardopt.models.block_placement.formulations.packing import cover_values
+from shardopt.models.block_placement.formulations.shapes import (
+    Shapes,
+    Visits,
+    add_shapes,
+    classes,
+)
 from shardopt.models.block_placement.tables import FloatArray, IntArray, Tables, make_tables
 from shardopt.models.formulation import CpFormulation, SearchFormulation, TooLargeError
 from shardopt.models.integer import constraint_model
@@ -38,10 +48,24 @@ UNITS_PER_SESSION = 2.0**25
 
 @dataclass(frozen=True)
 class Counted:
-    """A model of `runs` with, by group, the columns ``at_least[m - 1]``: N[t,m]."""
+    """A model of `runs` with, by group, the columns ``at_least[m - 1]``: N[t,m].
+
+    ``classes`` lists the groups that `Shapes` does not tell apart.
+    """
 
     program: runs.Program
     at_least: list[IntArray]
+    classes: list[list[int]]
+    shapes: Shapes
+
+    def largest(self, upper: FloatArray) -> list[IntArray]:
+        """Return, by class, the most blocks of each server where ``N`` is at most ``upper``."""
+        parts = np.split(upper, np.cumsum([columns.size for columns in self.at_least])[:-1])
+        sizes = [
+            (part > np.arange(len(group.servers))[:, None]).sum(axis=1)
+            for part, group in zip(parts, self.program.groups, strict=True)
+        ]
+        return [np.concatenate([sizes[n] for n in members]) for members in self.classes]
 
     @cached_property
     def arrays(self) -> LinearArrays:
@@ -162,18 +186,36 @@ def fits(tables: Tables) -> bool:
 
 
 def _counted(tables: Tables, groups: list[tuple[int, ...]], *, covered: bool = False) -> Counted:
-    p = runs.columns(tables, groups, relaxed=False)
+    p = runs.columns(tables, groups, relaxed=False, clipped=True)
     runs.one_run(p)
     runs.flow(p)
     runs.slots(p)
     runs.count(p)
-    if covered:  # neither moves the relaxation
-        # Every server may host a block that nobody runs: one choice less to branch on.
-        runs.trim(p, longer_than=1)
+    lengthened(p)
+    if covered:  # does not move the relaxation
         runs.cover(p)
     at_least = [_count_sizes(p, group) for group in p.groups]
     cover(p, at_least)
-    return Counted(p, at_least)
+    told_apart = classes(tables, groups)
+    return Counted(p, at_least, told_apart, _shapes(p, told_apart))
+
+
+def _shapes(p: runs.Program, told_apart: list[list[int]]) -> Shapes:
+    visits, sizes = [], []
+    for c in range(len(p.demand)):
+        visits.append(
+            [
+                Visits(
+                    np.concatenate([p.groups[n].g[c] for n in members]),
+                    np.concatenate([p.groups[n].stop - p.groups[n].start for n in members]),
+                )
+                for members in told_apart
+            ]
+        )
+    for members in told_apart:
+        own = [[p.groups[n].most] * len(p.groups[n].servers) for n in members]
+        sizes.append(np.concatenate(own))
+    return add_shapes(p.model, p.tables, visits, sizes, integer=True)
 
 
 def _count_sizes(p: runs.Program, group: runs.Group) -> IntArray:
@@ -183,11 +225,27 @@ def _count_sizes(p: runs.Program, group: runs.Group) -> IntArray:
     lower[0] = servers
     columns = p.model.add_columns(group.most, lower=lower, upper=servers, integer=True)
     for m in range(1, group.most + 1):
-        z = group.z[group.stop - group.start == m]
+        z = group.z[group.size == m]
         ends = columns[m - 1 : m + 1]
         values = np.concatenate([np.ones(z.size), [-1.0, 1.0][: ends.size]])
         p.model.add_row(np.concatenate([z, ends]), values, lower=0.0, upper=0.0)
     return columns
+
+
+def lengthened(p: runs.Program) -> None:
+    """sum_c sum_l (b-l) g[c,l,b] >= sum_{a, m < U} (n(m+1) + 1) z[a,b,m] for all b.
+
+    Otherwise a run of m blocks has room for one more.
+    """
+    for group in p.groups:
+        for stop in range(1, p.tables.block_count + 1):
+            ends, visits = group.runs_to(stop), group.visits_to(stop)
+            extensible = group.size[ends] < group.most
+            z, longer = group.z[ends][extensible], group.size[ends][extensible] + 1
+            taken = group.stop[visits] - group.start[visits]
+            columns = np.concatenate([z, group.g[:, visits].ravel()])
+            values = np.concatenate([-(group.slots[longer] + 1), *[taken] * len(group.g)])
+            p.model.add_row(columns, values.astype(np.float64), lower=0.0)
 
 
 def cover(p: runs.Program, at_least: list[IntArray]) -> None:
@@ -207,11 +265,11 @@ def _restricted(model: Counted, lower: FloatArray, upper: FloatArray) -> LinearA
     low, high = arrays.lower.copy(), arrays.upper.copy()
     low[counts], high[counts] = lower, upper
     for group, columns in zip(model.program.groups, model.at_least, strict=True):
-        size = group.stop - group.start
         # Runs of m blocks exist when N[m] can be above N[m+1].
         least_longer = np.append(low[columns[1:]], 0.0)
         possible = high[columns] > least_longer
-        high[group.z[~possible[size - 1]]] = 0.0
+        high[group.z[~possible[group.size - 1]]] = 0.0
         longest = int(np.flatnonzero(possible).max(initial=-1)) + 1
-        high[group.g[:, size > longest]] = 0.0
-    return replace(arrays, lower=low, upper=high)
+        high[group.g[:, group.stop - group.start > longest]] = 0.0
+    restricted = replace(arrays, lower=low, upper=high)
+    return model.shapes.within(restricted, model.largest(upper))
