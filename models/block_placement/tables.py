@@ -45,6 +45,9 @@ class Tables:
         costs ``h_c(j, k) = fixed[c, j] + per_block[c, j] * k``, for both values of `cost`.
     sessions
         ``int[C]``, D_c.
+    limit
+        ``int[C, J]``: sessions of a client that visit a server at most. D_c, unless plans that
+        cost more than a known one are left out (`bounds.within`).
     """
 
     instance: Instance
@@ -54,6 +57,7 @@ class Tables:
     fixed: FloatArray
     per_block: FloatArray
     sessions: IntArray
+    limit: IntArray
 
     @property
     def block_count(self) -> int:
@@ -112,6 +116,7 @@ def make_tables(instance: Instance) -> Tables:
     """Compute the tables of an instance."""
     memory = [server.memory_bytes * (1 + MEMORY_TOLERANCE) for server in instance.servers]
     fixed, per_block = _step_cost(instance)
+    sessions = np.array([client.sessions for client in instance.clients], dtype=np.int64)
     return Tables(
         instance=instance,
         memory=np.array(memory),
@@ -119,7 +124,8 @@ def make_tables(instance: Instance) -> Tables:
         slots=_slots(instance, memory),
         fixed=fixed,
         per_block=per_block,
-        sessions=np.array([client.sessions for client in instance.clients], dtype=np.int64),
+        sessions=sessions,
+        limit=np.repeat(sessions[:, None], len(instance.servers), axis=1),
     )
 
 

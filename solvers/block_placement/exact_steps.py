@@ -1,13 +1,16 @@
 """`exact`: bounds and plans from cheap to dear, until they meet (spec section "Cheap bounds").
 
-1. `cg-bp`, `chain` and the chain bound: milliseconds.
+1. `cg-bp`, `chain` and the chain bound: milliseconds. Servers that no better plan uses are left
+   out of all that follows, here and whenever a better plan is found.
 2. The packing bound, and `cg-bp-sweep`.
-3. The linear relaxation of `boundary`: often the optimum where memory is loose.
-4. `boundary` on the fewest servers that serve fastest and have room for everybody: plans.
-5. `sizes`: the search over sizes, with constraint models for positions.
-6. `runs`, pooled where servers are identical, with the best plan as its start.
-7. `runs` with a column per server, where the pool's optimum cannot be split among its servers.
-8. `boundary`, where `runs` is too large to be built.
+3. `boundary` on the fewest servers that serve fastest and have room for everybody, by HiGHS and
+   then by CP-SAT: plans.
+4. The linear relaxation of `boundary`: often the optimum where memory is loose.
+5. The same on the servers that are left, where those are half of all at most: that proves.
+6. `sizes`: the search over sizes, with constraint models for positions.
+7. `runs`, pooled where servers are identical, with the best plan as its start.
+8. `runs` with a column per server, where the pool's optimum cannot be split among its servers.
+9. `boundary`, where `runs` is too large to be built.
 
 Every step is given the best plan, and the best bound is kept.
 """
@@ -17,9 +20,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from shardopt.models.block_placement.bounds import chain_bound, too_few_blocks
+import numpy as np
+
+from shardopt.models.block_placement.bounds import chain_bound, too_few_blocks, within
 from shardopt.models.block_placement.data import Instance, Solution
 from shardopt.models.block_placement.formulations import runs, sizes
+from shardopt.models.block_placement.formulations.common import layout, to_solution
 from shardopt.models.block_placement.tables import Tables, make_tables
 from shardopt.models.result import (
     OPTIMALITY_TOLERANCE,
@@ -37,16 +43,17 @@ from shardopt.solvers.block_placement.exact_models import (
     Run,
     solve_formulation,
 )
-from shardopt.solvers.block_placement.few_servers import boundary_on, enough_servers
+from shardopt.solvers.block_placement.few_servers import boundary_on, enough_servers, only
 from shardopt.solvers.block_placement.greedy_placement import cg_bp
 from shardopt.solvers.block_placement.sweep import cg_bp_sweep
 from shardopt.solvers.budget import Budget, OnProgress, interruptible
 from shardopt.solvers.finish import checked_objective, finish
 
-PACKING_SHARE = 0.1
+PACKING_SHARE = 0.05
 SWEEP_SHARE = 0.2
 RELAXATION_SHARE = 0.3
 FEW_SHARE = 0.3
+NEEDED_SHARE = 0.8
 SIZES_SHARE = 0.4
 SIZES_SHARE_OF_TWINS = 0.8
 """Where servers repeat, sizes are few, and decide."""
@@ -56,7 +63,7 @@ SIZES_SHARE_OF_TWINS = 0.8
 class State:
     """What is known while `exact` runs."""
 
-    tables: Tables
+    whole: Tables
     budget: Budget
     run: Run
     plan: AnySolution | None = None
@@ -67,6 +74,10 @@ class State:
     build_s: float = 0.0
     faults: list[str] = field(default_factory=list)
     steps: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.tables = self.whole
+        """Of the instance without needless servers: what is optimal there is so in the whole."""
 
     def closed(self) -> bool:
         """Return whether nothing is left to prove."""
@@ -79,12 +90,25 @@ class State:
 
     def know(self, plan: AnySolution | None, bound: float | None = None) -> None:
         """Keep what is better."""
-        value = None if plan is None else checked_objective(self.tables.instance, plan)
+        value = None if plan is None else checked_objective(self.whole.instance, plan)
         if value is not None and (self.objective is None or value < self.objective):
             self.plan, self.objective = plan, value
+            self._leave_needless_out()
         if bound is not None and (self.bound is None or bound > self.bound):
             self.bound = bound
         self.budget.report(self.objective, self.bound)
+
+    def _leave_needless_out(self) -> None:
+        if not isinstance(self.plan, Solution) or self.objective is None:
+            return
+        tables = within(self.tables, self.objective)
+        needed = tables.limit.any(axis=0)
+        if needed.all():
+            return
+        # The plan may have runs on needless servers, but no sessions.
+        used = layout(self.whole, self.plan)
+        self.plan = to_solution(self.whole.instance, used.run, used.visits)
+        self.tables = make_tables(only(tables.instance, list(np.flatnonzero(needed))))
 
     def take(self, name: str, result: Result, *, proves: bool = True) -> None:
         """Keep what a step found; ``proves`` unless it is a heuristic or solves a part."""
@@ -182,6 +206,13 @@ def _boundary_lp(state: State) -> None:
     _step(state, "boundary-lp", "boundary", RELAXATION_SHARE, relaxed=True)
 
 
+def _needed(state: State) -> None:
+    """Few servers are left where memory is loose: for them, `boundary` is small."""
+    if 2 * state.tables.server_count <= state.whole.server_count:
+        result = boundary_on(state.tables.instance, state.left(NEEDED_SHARE), state.plan)
+        state.take("needed-servers", result)
+
+
 def _few_servers(state: State) -> None:
     few = enough_servers(state.tables)
     if few is None:
@@ -218,8 +249,10 @@ def _boundary(state: State) -> None:
     _step(state, "boundary", "boundary")
 
 
-def _step(state: State, name: str, formulation: str, share: float = 1.0, **options: bool) -> None:
+def _step(state: State, name: str, formulation: str, share: float = 1.0, **options: Any) -> None:
     """Solve a formulation with HiGHS; one without plans of its own is given no start."""
+    if formulation != "packing":
+        options["objective"] = state.objective
     job = Job(state.tables.instance, f"{FORMULATIONS}.{formulation}:build", "highs", options)
     plan = None if formulation == "packing" or options.get("relaxed") else state.plan
     state.take(name, solve_formulation(job, "exact", state.left(share), [plan], state.bound))
@@ -229,8 +262,9 @@ STEPS = (
     _at_once,
     _packing,
     _sweep,
-    _boundary_lp,
     _few_servers,
+    _boundary_lp,
+    _needed,
     _sizes,
     _runs_pooled,
     _runs,

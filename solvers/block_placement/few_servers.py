@@ -12,13 +12,18 @@ import numpy as np
 
 from shardopt.models.block_placement.data import Instance
 from shardopt.models.block_placement.tables import Tables
-from shardopt.models.result import Result
+from shardopt.models.result import AnySolution, Result
 from shardopt.solvers.backends.exact import Job
 from shardopt.solvers.block_placement.exact_models import FORMULATIONS, Run, solve_formulation
 from shardopt.solvers.block_placement.sweep import cg_bp_sweep
+from shardopt.solvers.budget import Budget
 
 ROOM = 1.3
 """Memory of the servers chosen, as a multiple of what all blocks with all sessions take."""
+
+
+RELAXATION_SHARE = 0.25
+"""Of the time, for HiGHS: what it does not close at once it does not close."""
 
 
 def enough_servers(tables: Tables) -> Instance | None:
@@ -53,9 +58,21 @@ def only(instance: Instance, servers: list[int]) -> Instance:
     return replace(instance, servers=kept, clients=clients, petals=None)
 
 
-def boundary_on(few: Instance, run: Run) -> Result:
-    """Solve `boundary` on few servers, from their best `cg-bp` placement."""
-    start = cg_bp_sweep(few, time_limit=run.time_limit, seed=run.seed, threads=run.threads)
+def boundary_on(few: Instance, run: Run, known: AnySolution | None = None) -> Result:
+    """Solve `boundary` on few servers: by HiGHS at first, then by CP-SAT.
+
+    Starts from the known plan, or else from the best `cg-bp` placement.
+    """
+    budget = Budget(run.time_limit)
+    if known is None:
+        limit = run.time_limit
+        known = cg_bp_sweep(few, time_limit=limit, seed=run.seed, threads=run.threads).solution
+    silent = replace(run, on_progress=None, time_limit=RELAXATION_SHARE * budget.left())
     job = Job(few, f"{FORMULATIONS}.boundary:build", "highs", {})
-    silent = replace(run, on_progress=None)
-    return solve_formulation(job, "exact", silent, [start.solution])
+    first = solve_formulation(job, "exact", silent, [known])
+    if first.objective is None or first.status == "optimal" or first.termination == "interrupted":
+        return first
+    build = f"{FORMULATIONS}.boundary:build_constraints"
+    job = Job(few, build, "cp-sat", {"objective": first.objective})
+    rest = replace(silent, time_limit=budget.left())
+    return solve_formulation(job, "exact", rest, [first.solution], first.bound)

@@ -20,20 +20,25 @@ import numpy as np
 
 from shardopt.models.block_placement.data import Instance, Solution
 from shardopt.models.block_placement.formulations.common import (
+    UNITS_PER_SESSION,
     Run,
     Visit,
-    capped,
     cost_scale_s,
     hosting_types,
     hosts,
     in_order,
     layout,
+    limited,
     require_size,
     to_solution,
 )
-from shardopt.models.block_placement.tables import FloatArray, IntArray, Tables, make_tables
-from shardopt.models.formulation import LinearFormulation
+from shardopt.models.block_placement.tables import FloatArray, IntArray, Tables
+from shardopt.models.formulation import CpFormulation, LinearFormulation
+from shardopt.models.integer import constraint_model
 from shardopt.models.linear import LinearModel
+
+ROUNDING = 1e-9
+"""Relative: a plan that costs just what is allowed stays allowed."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +69,9 @@ class Program:
         """The last block, L - 1."""
         return self.tables.block_count - 1
 
-    def sessions(self, c: int) -> float:
-        """Return D_c."""
-        return float(self.tables.sessions[c])
+    def limit(self, c: int, h: int) -> float:
+        """Return the sessions of client c that visit a host at most."""
+        return float(self.tables.limit[c, self.server[h]])
 
     def per_client_and_host(self) -> itertools.product[tuple[int, int]]:
         """Return all pairs (client, host)."""
@@ -74,13 +79,43 @@ class Program:
 
 
 def build(
-    instance: Instance, *, relaxed: bool = False, ceiling_s: float | None = None
+    instance: Instance,
+    *,
+    relaxed: bool = False,
+    ceiling_s: float | None = None,
+    objective: float | None = None,
 ) -> LinearFormulation:
     """Build the model.
 
-    ``relaxed`` leaves integrality out; steps dearer than ``ceiling_s`` are charged that.
+    ``relaxed`` leaves integrality out; steps dearer than ``ceiling_s`` are charged that; plans
+    dearer than ``objective`` may be left out.
     """
-    tables = capped(make_tables(instance), ceiling_s)
+    p = _program(limited(instance, ceiling_s, objective), relaxed)
+    return LinearFormulation(
+        p.model,
+        lambda values: None if relaxed else _decode(p, values),
+        lambda plan: _encode(p, plan),
+        unit=cost_scale_s(p.tables) / instance.session_count,
+    )
+
+
+def build_constraints(
+    instance: Instance, *, objective: float, ceiling_s: float | None = None
+) -> CpFormulation:
+    """Build the model for CP-SAT, of plans that cost ``objective`` at most: all is integer."""
+    p = _program(limited(instance, ceiling_s, objective), relaxed=False)
+    unit = cost_scale_s(p.tables) / instance.session_count
+    cutoff = objective / unit * (1 + ROUNDING)
+    scale = UNITS_PER_SESSION * instance.session_count / cutoff
+    return CpFormulation(
+        constraint_model(p.model.arrays(), cutoff, scale),
+        lambda values: _decode(p, np.array(values, dtype=float)),
+        lambda plan: dict(enumerate(np.rint(_encode(p, plan)).astype(int).tolist())),
+        unit=unit / scale,
+    )
+
+
+def _program(tables: Tables, relaxed: bool) -> Program:
     p = _columns(tables, relaxed)
     contiguous_run(p)
     flow_through_server(p)
@@ -89,12 +124,7 @@ def build(
     memory(p)
     cuts(p)
     earlier_twin_starts_first(p)
-    return LinearFormulation(
-        p.model,
-        lambda values: None if relaxed else _decode(p, values),
-        lambda plan: _encode(p, plan),
-        unit=cost_scale_s(tables) / instance.session_count,
-    )
+    return p
 
 
 def _columns(tables: Tables, relaxed: bool) -> Program:
@@ -106,7 +136,7 @@ def _columns(tables: Tables, relaxed: bool) -> Program:
     scale = cost_scale_s(tables)
 
     def flow(cost: FloatArray | float = 0.0, integer: bool = False) -> IntArray:
-        upper = np.broadcast_to(tables.sessions[:, None, None], all_).ravel()
+        upper = np.broadcast_to(tables.limit[:, server, None], all_).ravel()
         costs = np.broadcast_to(cost, all_).ravel()
         columns = model.add_columns(upper.size, cost=costs, upper=upper, integer=integer)
         return columns.reshape(all_)
@@ -137,7 +167,7 @@ def contiguous_run(p: Program) -> None:
 
 
 def flow_through_server(p: Program) -> None:
-    """p[l] = e[l] + p[l-1] - x[l-1], and x <= p <= D_c y."""
+    """p[l] = e[l] + p[l-1] - x[l-1], and x <= p <= D_cj y."""
     for c, h in p.per_client_and_host():
         for block in range(p.last + 1):
             ran, entered, left = p.p[c, h], p.e[c, h], p.x[c, h]
@@ -145,21 +175,21 @@ def flow_through_server(p: Program) -> None:
             values = [1.0, -1.0, -1.0, 1.0][: 2 + len(before)]
             p.model.add_row([ran[block], entered[block], *before], values, lower=0.0, upper=0.0)
             p.model.add_row([ran[block], left[block]], [1.0, -1.0], lower=0.0)
-            p.model.add_row([ran[block], p.y[h, block]], [1.0, -p.sessions(c)], upper=0.0)
+            p.model.add_row([ran[block], p.y[h, block]], [1.0, -p.limit(c, h)], upper=0.0)
 
 
 def leave_at_end(p: Program) -> None:
-    """x[l] <= D_c (1 - y[l+1]): a server is never left early."""
+    """x[l] <= D_cj (1 - y[l+1]): a server is never left early."""
     for c, h in p.per_client_and_host():
         for block in range(p.last):
             columns = [p.x[c, h, block], p.y[h, block + 1]]
-            p.model.add_row(columns, [1.0, p.sessions(c)], upper=p.sessions(c))
+            p.model.add_row(columns, [1.0, p.limit(c, h)], upper=p.limit(c, h))
 
 
 def flow_between_servers(p: Program) -> None:
     """As many enter as leave at every boundary; D_c enter at 0 and leave at L."""
-    for c in range(len(p.p)):
-        demand = p.sessions(c)
+    for c, sessions in enumerate(p.tables.sessions):
+        demand = float(sessions)
         p.model.add_row(p.e[c, :, 0], lower=demand, upper=demand)
         p.model.add_row(p.x[c, :, p.last], lower=demand, upper=demand)
         for boundary in range(1, p.last + 1):
@@ -176,7 +206,7 @@ def memory(p: Program) -> None:
     """
     for h, j in enumerate(p.server):
         size = np.arange(p.tables.U[j] + 1)
-        free = np.minimum(p.tables.slots[j, size], p.tables.session_count * size)
+        free = np.minimum(p.tables.slots[j, size], p.tables.limit[:, j].sum() * size)
         columns = np.concatenate([p.y[h], p.p[:, h].ravel()])
         sizes = [p.last + 1, p.p[:, h].size]
         for (m, n), (later, more) in itertools.pairwise(_majorant(free)):
@@ -199,12 +229,12 @@ def _majorant(values: IntArray) -> list[tuple[int, int]]:
 
 
 def cuts(p: Program) -> None:
-    """sum_l p <= U_j sum_l e; sum_l e <= D_c; p[l] <= sum of e over the last U_j boundaries."""
+    """sum_l p <= U_j sum_l e; sum_l e <= D_cj; p[l] <= sum of e over the last U_j boundaries."""
     for c, h in p.per_client_and_host():
         most = int(p.tables.U[p.server[h]])
         columns = np.concatenate([p.p[c, h], p.e[c, h]])
         p.model.add_row(columns, np.repeat([1.0, -float(most)], p.last + 1), upper=0.0)
-        p.model.add_row(p.e[c, h], upper=p.sessions(c))
+        p.model.add_row(p.e[c, h], upper=p.limit(c, h))
         for block in range(p.last + 1):
             entered = p.e[c, h, max(0, block - most + 1) : block + 1]
             values = [1.0, *(-1.0 for _ in entered)]

@@ -8,12 +8,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from shardopt.models.block_placement.bounds import within
 from shardopt.models.block_placement.data import Hosting, Instance, Route, Solution
-from shardopt.models.block_placement.tables import Tables
+from shardopt.models.block_placement.tables import Tables, make_tables
 from shardopt.models.formulation import TooLargeError
 
 MAX_COLUMNS = 5e6
 MAX_NONZEROS = 5e7
+
+UNITS_PER_SESSION = 2.0**25
+"""Costs of constraint models; finer ones make them slower. Rounding takes 3e-8 a visit."""
 
 Run = tuple[int, int]
 """A run [start, stop)."""
@@ -56,6 +60,12 @@ def capped(tables: Tables, ceiling_s: float | None) -> Tables:
         fixed=np.minimum(tables.fixed, ceiling_s),
         per_block=np.minimum(tables.per_block, ceiling_s),
     )
+
+
+def limited(instance: Instance, ceiling_s: float | None, objective: float | None) -> Tables:
+    """Return tables with capped costs, for plans that cost ``objective`` at most."""
+    tables = make_tables(instance)
+    return capped(tables if objective is None else within(tables, objective), ceiling_s)
 
 
 def hosts(tables: Tables) -> list[int]:

@@ -21,16 +21,16 @@ from shardopt.models.block_placement.formulations.common import (
     MAX_NONZEROS,
     Run,
     Visit,
-    capped,
     cost_scale_s,
     hosting_types,
     hosts,
     in_order,
     layout,
+    limited,
     require_size,
     to_solution,
 )
-from shardopt.models.block_placement.tables import FloatArray, IntArray, Tables, make_tables
+from shardopt.models.block_placement.tables import FloatArray, IntArray, Tables
 from shardopt.models.formulation import LinearFormulation
 from shardopt.models.linear import LinearModel
 
@@ -112,12 +112,14 @@ def build(
     pooled: bool = False,
     relaxed: bool = False,
     ceiling_s: float | None = None,
+    objective: float | None = None,
 ) -> LinearFormulation:
     """Build the model.
 
-    ``relaxed`` leaves integrality out; steps dearer than ``ceiling_s`` are charged that.
+    ``relaxed`` leaves integrality out; steps dearer than ``ceiling_s`` are charged that; plans
+    dearer than ``objective`` may be left out.
     """
-    tables = capped(make_tables(instance), ceiling_s)
+    tables = limited(instance, ceiling_s, objective)
     types = hosting_types(tables)
     p = columns(tables, types if pooled else [(j,) for j in hosts(tables)], relaxed)
     one_run(p)
@@ -183,9 +185,9 @@ def _group(
     first, last, size = np.array(runs, dtype=np.int64).T
     z = model.add_columns(first.size, upper=float(len(servers)), integer=not relaxed)
     g = []
-    for c, sessions in enumerate(tables.sessions):
+    for c, limit in enumerate(tables.limit[:, j]):
         cost = tables.fixed[c, j] + tables.per_block[c, j] * (stop - start)
-        upper = float(sessions)
+        upper = float(limit)
         scaled = cost / cost_scale_s(tables)
         g.append(model.add_columns(start.size, cost=scaled, upper=upper, integer=not relaxed))
     slots = tables.slots[j]
@@ -215,11 +217,11 @@ def slots(p: Program) -> None:
 
     For q = b - 1 that is memory; the others forbid to enter a run before its start.
     """
-    everything = float(sum(p.demand))
     for group, runs, visits, _ in p.nested():
         # More slots than all sessions can fill would only blow up the coefficients.
         longest = group.last[runs] - group.first[runs]
-        free = np.minimum(group.slots[group.size[runs]], everything * longest)
+        everything = p.tables.limit[:, group.servers[0]].sum() * longest
+        free = np.minimum(group.slots[group.size[runs]], everything)
         taken = group.stop[visits] - group.start[visits]
         columns = np.concatenate([group.z[runs], group.g[:, visits].ravel()])
         values = np.concatenate([-free, *[taken] * len(group.g)]).astype(np.float64)
@@ -236,7 +238,7 @@ def count(p: Program) -> None:
     for group, runs, visits, least in p.nested():
         at_most = group.slots[group.size[runs]] // least
         for chosen in sets:
-            served = np.minimum(at_most, sum(p.demand[c] for c in chosen))
+            served = np.minimum(at_most, p.tables.limit[chosen, group.servers[0]].sum())
             entered = group.g[chosen, visits].ravel()
             columns = np.concatenate([group.z[runs], entered])
             values = np.concatenate([-served, np.ones(entered.size)])

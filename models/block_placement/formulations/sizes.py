@@ -21,10 +21,11 @@ import numpy as np
 from shardopt.models.block_placement.data import Instance, Solution
 from shardopt.models.block_placement.formulations import runs
 from shardopt.models.block_placement.formulations.common import (
-    capped,
+    UNITS_PER_SESSION,
     cost_scale_s,
     hosting_types,
     layout,
+    limited,
     to_solution,
 )
 from shardopt.models.block_placement.formulations.packing import cover_values
@@ -34,16 +35,13 @@ from shardopt.models.block_placement.formulations.shapes import (
     add_shapes,
     classes,
 )
-from shardopt.models.block_placement.tables import FloatArray, IntArray, Tables, make_tables
+from shardopt.models.block_placement.tables import FloatArray, IntArray, Tables
 from shardopt.models.formulation import CpFormulation, SearchFormulation, TooLargeError
 from shardopt.models.integer import constraint_model
 from shardopt.models.linear import LinearArrays
 
 MAX_NONZEROS = 5e6
 """Of the relaxation, which is solved thousands of times."""
-
-UNITS_PER_SESSION = 2.0**25
-"""Costs of the constraint models; finer ones make them slower. Rounding takes 3e-8 a visit."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +167,7 @@ def build(
     ``cutoff`` in seconds, as the objective. No step costs more than ``ceiling_s``, which leaves
     bounds valid.
     """
-    tables = capped(make_tables(instance), ceiling_s)
+    tables = limited(instance, ceiling_s, cutoff)
     unit = cost_scale_s(tables) / instance.session_count
     dearest = (tables.fixed + tables.per_block * tables.U).sum(axis=1) @ tables.sessions
     below = 1.01 * dearest / cost_scale_s(tables) or 1.0 if cutoff is None else cutoff / unit
