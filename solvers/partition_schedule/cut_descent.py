@@ -41,10 +41,12 @@ def latency_cuts(
         infeasible = bool(frame.lone[0, 0] == np.inf)
         plans: list[Solution | None] = []
         if not infeasible:
-            # The descent breaks ties between nodes in its own way: with BSDP's cuts among the
-            # candidates the result is never worse than that of bsdp+arts.
-            vectors = dict.fromkeys([descend(frame, budget), bsdp_cuts(tables, budget)])
-            plans = [arts_rule(tables, cuts, budget) for cuts in vectors if cuts is not None]
+            # Online dispatching here gives ties to the faster node, ARTS to the first one: with
+            # both as candidates the result is never worse than that of bsdp+arts.
+            plans = [frame.online_plan(descend(frame, budget))]
+            cuts = bsdp_cuts(tables, budget)
+            if cuts is not None:
+                plans.append(arts_rule(tables, cuts, budget))
     return finish(
         instance, "latency-cuts", budget, plans, infeasible=infeasible, compile_s=compile_s
     )
