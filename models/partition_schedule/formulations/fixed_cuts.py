@@ -19,6 +19,7 @@ from shardopt.models.partition_schedule.formulations.common import layout, plan_
 from shardopt.models.partition_schedule.formulations.intervals import (
     HORIZON,
     hinted_times,
+    objective,
     rounded_transfer,
     scale,
     starts_and_ends,
@@ -76,7 +77,9 @@ def build(instance: Instance, *, cuts: Cuts, upper_bound: float) -> CpFormulatio
         precedence(p)
         no_overlap(p)
         capacity(p)
-    p.model.minimize(_objective(p))
+    of_one = [_served(p, j, 0) for j in p.tiers], [times[0] for times in p.transfer]
+    served, transferred = of_one if instance.objective == "bottleneck" else ([], [])
+    p.model.minimize(objective(p.model, tables, p.sigma, p.E, served, transferred))
     share = tables.request_count if instance.objective == "mean-latency" else 1
     return CpFormulation(
         p.model,
@@ -164,19 +167,6 @@ def capacity(p: Program) -> None:
             p.model.new_interval_var(p.S[j][r], _served(p, j, r), p.E[j][r], "") for r in p.requests
         ]
         p.model.add_cumulative(served, [1] * len(served), len(p.y[j][0]))
-
-
-def _objective(p: Program) -> cp_model.LinearExprT:
-    """Return the objective, times R for `mean-latency`; there, arrivals are rounded UP."""
-    if p.tables.instance.objective == "mean-latency":
-        arrivals = sum(math.ceil(p.sigma * Fraction(a)) for a in p.tables.arrival_s)
-        return sum(p.E[-1]) - arrivals
-    z = p.model.new_int_var(0, 2 * HORIZON, "")
-    if p.E:
-        p.model.add_max_equality(z, p.E[-1])
-        return z
-    p.model.add_max_equality(z, [_served(p, j, 0) for j in p.tiers])
-    return z + sum(times[0] for times in p.transfer)
 
 
 def _decode(p: Program, values: list[int]) -> Solution:

@@ -1,7 +1,12 @@
 """`partition-schedule`: `direct/cp-sat`, optional intervals and variable cuts (spec section 4.2).
 
-Integers ``cut[j]``, and ``S, d, E[r,j]`` per request and tier: start, service and end. Optional
-intervals of a node share these; their presences ``y[j][r][k]`` choose the node.
+Binaries ``at[j][b]``: the run of tier j begins with block b; integers ``cut[j]`` say the same.
+Integers ``S, d, E[j][r]``: start, service and end of request r on tier j. Optional intervals of a
+node share these; their presences ``y[j][r][k]`` choose the node.
+
+A service is the difference of two entries of a prefix table, one at each end of the run. Entries
+are looked up by the binaries: with element constraints on ``cut``, CP-SAT's search now and then
+stalls on instances of four blocks.
 
 Times are integers of ``1 / sigma`` seconds since the first arrival. Services, transfers and
 arrivals are rounded DOWN, so that a plan's own times, rounded down, keep every rule of the model:
@@ -11,7 +16,7 @@ a bound on it is a true bound after division by sigma.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -27,31 +32,30 @@ from shardopt.models.partition_schedule.tables import FloatArray, IntArray, Tabl
 HORIZON = 2**40
 """The latest completion in integers: roundings stay below 1e-6 of it, and sums below 2^53."""
 
-Expression = cp_model.LinearExpr | int
+Expression = cp_model.LinearExprT
 IntVar = cp_model.IntVar
 Key = tuple[int, Fraction]
-"""A tier and seconds per FLOP or byte, in integers: what services or transfers depend on."""
+"""A tier, and integers of time per FLOP or per byte: what a service or transfer depends on."""
 
 
 @dataclass(frozen=True)
 class Program:
     """The model being built; lists are by tier, then by request, then by node.
 
-    ``cut`` has all T + 1 ends of runs. Values that were looked up are kept in ``services`` and
-    ``transfers``: equal requests and nodes share them. Where starts play no part, ``S`` and
+    ``cut`` and ``at`` have all T + 1 ends of runs. What was looked up is kept in ``services``
+    and ``transfers``: equal requests and nodes share it. Where starts play no part, ``S`` and
     ``E`` are empty.
     """
 
     tables: Tables
     sigma: Fraction
-    windows: Windows
     model: cp_model.CpModel
     cut: list[IntVar]
+    at: list[dict[int, IntVar]]
     y: list[list[list[IntVar]]]
     S: list[list[IntVar]]
     d: list[list[IntVar]]
     E: list[list[IntVar]]
-    z: IntVar | None
     services: dict[Key, Expression] = field(default_factory=dict)
     transfers: dict[Key, Expression] = field(default_factory=dict)
 
@@ -65,14 +69,9 @@ class Program:
         """All tiers."""
         return range(self.tables.tier_count)
 
-    def look_up(self, index: IntVar, table: list[int]) -> Expression:
-        """Return ``table[index]``, by an element constraint unless the table is a line."""
-        step = table[-1] - table[-2]
-        if all(table[i] == table[0] + i * step for i in range(len(table))):
-            return table[0] + step * index
-        value = self.model.new_int_var(min(table), max(table), "")
-        self.model.add_element(index, table, value)
-        return value
+    def look_up(self, j: int, table: Sequence[int] | Mapping[int, int]) -> Expression:
+        """Return ``table[cut[j]]``."""
+        return sum(table[b] * literal for b, literal in self.at[j].items())
 
     def tokens(self, r: int) -> Fraction:
         """Return n_r times sigma."""
@@ -83,18 +82,15 @@ class Program:
         per_flop = self.tokens(r) / Fraction(self.tables.speed[j][k])
         if (j, per_flop) not in self.services:
             down, up = prefix_tables(self.tables, per_flop)
-            ends = self.look_up(self.cut[j + 1], down), self.look_up(self.cut[j], up)
-            self.services[j, per_flop] = ends[0] - ends[1]
+            self.services[j, per_flop] = self.look_up(j + 1, down) - self.look_up(j, up)
         return self.services[j, per_flop]
 
     def transferred(self, r: int, j: int) -> Expression:
         """Return x(r, j), rounded down."""
         per_byte = self.tokens(r) / Fraction(self.tables.bandwidth[j])
         if (j, per_byte) not in self.transfers:
-            inner = range(1, self.tables.block_count)
-            times = [rounded_transfer(self.tables, self.sigma, r, j, cut) for cut in inner]
-            table = [times[0], *times, times[-1]]  # the cuts 0 and N are never used
-            self.transfers[j, per_byte] = self.look_up(self.cut[j + 1], table)
+            table = {b: rounded_transfer(self.tables, self.sigma, r, j, b) for b in self.at[j + 1]}
+            self.transfers[j, per_byte] = self.look_up(j + 1, table)
         return self.transfers[j, per_byte]
 
 
@@ -116,7 +112,9 @@ def build(instance: Instance, *, upper_bound: float | None) -> CpFormulation:
     if instance.objective != "bottleneck":
         precedence(p)
         no_overlap(p)
-    p.model.minimize(_objective(p))
+    of_one = [tier[0] for tier in p.d], [p.transferred(0, j) for j in p.tiers[:-1]]
+    served, transferred = of_one if instance.objective == "bottleneck" else ([], [])
+    p.model.minimize(objective(p.model, tables, p.sigma, p.E, served, transferred))
     share = tables.request_count if instance.objective == "mean-latency" else 1
     return CpFormulation(
         p.model,
@@ -129,9 +127,8 @@ def build(instance: Instance, *, upper_bound: float | None) -> CpFormulation:
 def _require_size(tables: Tables) -> None:
     requests, blocks = float(tables.request_count), float(tables.block_count)
     nodes = float(sum(len(speed) for speed in tables.speed))
-    kinds = len(set(tables.tokens.tolist()))
-    entries = kinds * (2 * nodes + tables.tier_count) * blocks
-    require_size(10 * requests * nodes, entries)
+    columns = 10 * requests * nodes + tables.tier_count * blocks
+    require_size(columns, requests * blocks * (2 * nodes + tables.tier_count))
 
 
 def _program(tables: Tables, upper_bound: float | None) -> Program:
@@ -141,15 +138,17 @@ def _program(tables: Tables, upper_bound: float | None) -> Program:
     count, tiers = tables.block_count, tables.tier_count
     timed = tables.instance.objective != "bottleneck"
     starts, ends = starts_and_ends(model, tables, limits, sigma) if timed else ([], [])
+    # Every tier before and behind an end has a block.
+    places = [
+        [0] if j == 0 else [count] if j == tiers else range(j, count - tiers + j + 1)
+        for j in range(tiers + 1)
+    ]
     return Program(
         tables=tables,
         sigma=sigma,
-        windows=limits,
         model=model,
-        cut=[
-            model.new_int_var(count if j == tiers else 0, count if j else 0, "")
-            for j in range(tiers + 1)
-        ],
+        cut=[model.new_int_var(min(where), max(where), "") for where in places],
+        at=[{b: model.new_bool_var("") for b in where} for where in places],
         y=[
             [[model.new_bool_var("") for _ in speed] for _ in tables.tokens]
             for speed in tables.speed
@@ -157,9 +156,6 @@ def _program(tables: Tables, upper_bound: float | None) -> Program:
         S=starts,
         d=[[model.new_int_var(0, HORIZON, "") for _ in tables.tokens] for _ in tables.speed],
         E=ends,
-        z=None
-        if tables.instance.objective == "mean-latency"
-        else model.new_int_var(0, 2 * HORIZON, ""),
     )
 
 
@@ -194,15 +190,9 @@ def prefix_tables(tables: Tables, per_flop: Fraction) -> tuple[list[int], list[i
     A block that alone takes longer than the horizon counts as just that: no run with it is in
     any plan that is not cut off, and nothing overflows.
     """
-    sizes = [block.flops_per_token for block in tables.instance.blocks]
-    most = HORIZON + 2
-    if len(set(sizes)) == 1:  # a line, which a linear relaxation can use
-        step = min(math.floor(Fraction(sizes[0]) * per_flop), most)
-        line = [step * i for i in range(len(sizes) + 1)]
-        return line, line
     total, down, up = Fraction(0), [0], [0]
-    for size in sizes:
-        total += min(Fraction(size) * per_flop, Fraction(most))
+    for block in tables.instance.blocks:
+        total += min(Fraction(block.flops_per_token) * per_flop, Fraction(HORIZON + 2))
         down.append(math.floor(total))
         up.append(math.ceil(total))
     return down, up
@@ -216,7 +206,10 @@ def rounded_transfer(tables: Tables, sigma: Fraction, r: int, j: int, cut: int) 
 
 
 def cut_order(p: Program) -> None:
-    """Give each tier at least one block: cut[j] + 1 <= cut[j+1]."""
+    """Each end of a run is at one place, and each tier has a block: cut[j] + 1 <= cut[j+1]."""
+    for cut, at in zip(p.cut, p.at, strict=True):
+        p.model.add_exactly_one(at.values())
+        p.model.add(cut == sum(b * literal for b, literal in at.items()))
     for j in p.tiers:
         p.model.add(p.cut[j] + 1 <= p.cut[j + 1])
 
@@ -236,7 +229,7 @@ def memory(p: Program) -> None:
             if ends[0] == p.tables.block_count:
                 continue
             fits = p.model.new_bool_var("")
-            p.model.add(p.cut[j + 1] <= p.look_up(p.cut[j], ends)).only_enforce_if(fits)
+            p.model.add(p.cut[j + 1] <= p.look_up(j, ends)).only_enforce_if(fits)
             for k in np.flatnonzero(p.tables.memory[j] == size):
                 for nodes in p.y[j]:
                     p.model.add_implication(nodes[k], fits)
@@ -267,16 +260,25 @@ def no_overlap(p: Program) -> None:
             )
 
 
-def _objective(p: Program) -> cp_model.LinearExprT:
-    """Return the objective, times R for `mean-latency`; there, arrivals are rounded UP."""
-    if p.z is None:
-        arrivals = sum(math.ceil(p.sigma * Fraction(a)) for a in p.tables.arrival_s)
-        return sum(p.E[-1]) - arrivals
-    if p.E:
-        p.model.add_max_equality(p.z, p.E[-1])
-        return p.z
-    p.model.add_max_equality(p.z, [served[0] for served in p.d])
-    return p.z + sum(p.transferred(0, j) for j in p.tiers[:-1])
+def objective(
+    model: cp_model.CpModel,
+    tables: Tables,
+    sigma: Fraction,
+    ends: list[list[IntVar]],
+    served: Sequence[Expression],
+    transferred: Sequence[Expression],
+) -> Expression:
+    """Return the objective in integers, times R for `mean-latency`; there, arrivals round UP.
+
+    For `bottleneck`, of the only request's ``served`` and ``transferred`` by tier.
+    """
+    if tables.instance.objective == "mean-latency":
+        return sum(ends[-1]) - sum(math.ceil(sigma * Fraction(a)) for a in tables.arrival_s)
+    z = model.new_int_var(0, 2 * HORIZON, "")
+    largest_of = ends[-1] if tables.instance.objective == "makespan" else served
+    for value in largest_of:
+        model.add(z >= value)
+    return z + sum(transferred)
 
 
 def _decode(p: Program, values: list[int]) -> Solution:
@@ -291,9 +293,12 @@ def _decode(p: Program, values: list[int]) -> Solution:
 
 
 def _encode(p: Program, solution: Solution) -> dict[int, int]:
-    """Return hints for everything but looked-up values, which follow from the rest."""
+    """Return hints for everything but which memory fits, and the greatest: they follow."""
     cuts, node, start = layout(p.tables, solution)
-    hints = {cut.index: end for cut, end in zip(p.cut[1:-1], cuts, strict=True)}
+    hints = {}
+    for j, end in enumerate((0, *cuts, p.tables.block_count)):
+        hints |= {p.cut[j].index: end}
+        hints |= {literal.index: int(b == end) for b, literal in p.at[j].items()}
     transfers = []
     for j, (a, b) in enumerate(p.tables.runs(cuts)):
         for r in p.requests:
@@ -306,9 +311,6 @@ def _encode(p: Program, solution: Solution) -> dict[int, int]:
     if p.S:
         services = [[hints[d.index] for d in tier] for tier in p.d]
         hints |= hinted_times(p.S, p.E, services, transfers, node, start)
-    if p.z is not None:
-        last = p.E[-1] if p.E else [served[0] for served in p.d]
-        hints[p.z.index] = max(hints[end.index] for end in last)
     return hints
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from shardopt.models.partition_schedule.bounds import alone_per_token
 from shardopt.models.partition_schedule.tables import Cuts, FloatArray, Tables
 
 RELATIVE_MARGIN = 1e-9
@@ -44,7 +45,12 @@ def windows(tables: Tables, upper_bound: float | None, cuts: Cuts | None = None)
     cuts
         Only plans with these cuts count, and each of their runs fits on some node.
     """
-    head, least, tail, alone = _lone(tables) if cuts is None else _lone_at(tables, cuts)
+    if cuts is None:
+        head, least, tail = _lone(tables)
+        alone = float(tables.latency.sum()) + tables.tokens * alone_per_token(tables)
+    else:
+        head, least, tail = _lone_under(tables, cuts)
+        alone = head[:, -1] + least[:, -1]
     horizon = _horizon(tables, upper_bound, alone)
     margin = RELATIVE_MARGIN * float((tables.arrival_s + horizon).max())
     start = np.maximum(head - margin, 0.0)
@@ -60,7 +66,7 @@ def _horizon(tables: Tables, upper_bound: float | None, alone: FloatArray) -> Fl
         return arrival.max() - arrival + longest_s(tables)
     if tables.instance.objective == "makespan":
         return np.asarray(upper_bound - arrival)
-    # Every other request has a latency of at least its time alone.
+    # Every other request has at least the latency that it has alone.
     return np.asarray(tables.request_count * upper_bound - (alone.sum() - alone))
 
 
@@ -72,44 +78,39 @@ def longest_s(tables: Tables) -> float:
     return float(tables.tokens.sum()) * per_token + len(tables.tokens) * float(tables.latency.sum())
 
 
-def _lone(tables: Tables) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Return head, least service and tail ``[r, j]``, and the whole time alone ``[r]``.
+def _lone(tables: Tables) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return ``[r, j]`` the least time before tier j, on it, and after it.
 
-    Service and transfer are in proportion to the tokens, so one forward and one backward pass
-    over the cuts, per token, give the least times of all requests.
+    Service and transfer are in proportion to the tokens, so one pass over tiers and cuts in
+    each direction, per token, serves all requests.
     """
-    count, tiers = tables.block_count, tables.tier_count
-    fastest = [float(speed.max()) for speed in tables.speed]
-    until = np.full((tiers + 1, count + 1), np.inf)  # until[j, cut]: tier j is reached
-    after = np.full((tiers + 1, count + 1), np.inf)  # after[j, cut]: from tier j to the end
-    until[0, 0] = after[tiers, count] = 0.0
-    handed = np.append(0.0, tables.activation)
-    for j in range(tiers):
-        comp = tables.flops_before / fastest[j]
-        served = comp[1:] + np.minimum.accumulate(until[j] - comp)[:-1]
-        until[j + 1, 1:] = served
-        if j < tiers - 1:
-            until[j + 1] += handed / tables.bandwidth[j]
-    for j in reversed(range(tiers)):
-        comp = tables.flops_before / fastest[j]
-        rest = after[j + 1] + (handed / tables.bandwidth[j] if j < tiers - 1 else 0.0)
-        after[j, :-1] = np.minimum.accumulate((rest + comp)[::-1])[::-1][1:] - comp[:-1]
-    least = tables.flops_before[-1] if tiers == 1 else np.diff(tables.flops_before).min()
-    latency = np.append(0.0, np.cumsum(tables.latency))
-    tail = [
-        float((after[j + 1] + handed / tables.bandwidth[j]).min()) if j < tiers - 1 else 0.0
-        for j in range(tiers)
-    ]
-    head = latency + tables.tokens[:, None] * np.maximum(until[:-1].min(axis=1), 0.0)
+    count, tiers, before = tables.block_count, tables.tier_count, tables.flops_before
+    fastest = np.array([float(speed.max()) for speed in tables.speed])
+    handed = np.append(0.0, tables.activation) / np.append(tables.bandwidth, np.inf)[:, None]
+    until, head = np.full(count + 1, np.inf), np.zeros(tiers)  # until[cut]: tier j is reached
+    until[0] = 0.0
+    for j in range(tiers - 1):
+        served = np.minimum.accumulate(until - before / fastest[j])[:-1] + before[1:] / fastest[j]
+        until = np.append(np.inf, served) + handed[j]
+        head[j + 1] = max(0.0, until.min())
+    after, tail = np.full(count + 1, np.inf), np.zeros(tiers)  # after[cut]: tier j has ended
+    after[count] = 0.0
+    for j in range(tiers - 1, 0, -1):
+        ends = (after + before / fastest[j])[::-1]
+        served = np.minimum.accumulate(ends)[::-1][1:] - before[:-1] / fastest[j]
+        after = np.append(served, np.inf) + handed[j - 1]
+        tail[j - 1] = max(0.0, after.min())
+    work = before[-1] if tiers == 1 else np.diff(before).min()
+    passed = np.append(0.0, np.cumsum(tables.latency))
+    tokens = tables.tokens[:, None]
     return (
-        head,
-        tables.tokens[:, None] * least / np.array(fastest),
-        latency[-1] - latency + tables.tokens[:, None] * np.array(tail),
-        latency[-1] + tables.tokens * float(until[tiers, count]),
+        passed + tokens * head,
+        tokens * work / fastest,
+        passed[-1] - passed + tokens * tail,
     )
 
 
-def _lone_at(tables: Tables, cuts: Cuts) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+def _lone_under(tables: Tables, cuts: Cuts) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return the same where the cuts are known."""
     runs = tables.runs(cuts)
     least = np.stack([tables.service_s(j, *run).min(axis=1) for j, run in enumerate(runs)], axis=1)
@@ -118,4 +119,4 @@ def _lone_at(tables: Tables, cuts: Cuts) -> tuple[FloatArray, FloatArray, FloatA
         transfer[:, j] = tables.transfer_s(j, cut)
     passed = np.cumsum(least + transfer, axis=1)
     head = passed - least - transfer
-    return head, least, passed[:, -1:] - head - least, passed[:, -1]
+    return head, least, passed[:, -1:] - head - least
