@@ -13,9 +13,12 @@ def main() -> None:
     """Compile (or load from the cache) the kernels of every problem that has any."""
     for problem in problem_ids():
         package = importlib.import_module(f"shardopt.solvers.{problem.replace('-', '_')}")
-        for path in sorted(Path(package.__path__[0]).glob("*kernels.py")):
-            _, seconds = compiled(f"{package.__name__.rpartition('.')[2]}.{path.stem}")
-            print(f"{problem}: {path.stem} ready in {seconds:.1f} s")
+        folder = Path(package.__path__[0])
+        paths = [*folder.glob("*kernels.py"), *folder.glob("*kernels/[!_]*.py")]
+        for path in sorted(path.relative_to(folder).with_suffix("") for path in paths):
+            name = ".".join(path.parts)
+            _, seconds = compiled(f"{folder.name}.{name}")
+            print(f"{problem}: {name} ready in {seconds:.1f} s")
 
 
 if __name__ == "__main__":

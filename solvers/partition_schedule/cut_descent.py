@@ -19,7 +19,12 @@ from shardopt.solvers.partition_schedule.dispatch import arts_rule
 from shardopt.solvers.partition_schedule.first_stage import bsdp_cuts, equal_cuts
 from shardopt.solvers.partition_schedule.frame import Frame, make_frame
 
-KERNELS = ("schedule_kernels", "cut_kernels", "dispatch_kernels")
+KERNELS = (
+    "schedule_kernels.online",
+    "schedule_kernels.search",
+    "cut_kernels",
+    "dispatch_kernels",
+)
 DISPATCHES = 300_000
 """How many dispatches each descent may try: milliseconds, whatever the size."""
 WINDOW = 500
@@ -72,7 +77,7 @@ def alone_cuts(frame: Frame) -> Cuts:
 
 def descend(frame: Frame, budget: Budget) -> Cuts:
     """Return the best cuts found, as judged by all requests; equal cuts are tried as they are."""
-    kernels, _ = compiled("partition_schedule.schedule_kernels")
+    kernels, _ = compiled("partition_schedule.schedule_kernels.online")
     arrays, tables = frame.arrays, frame.tables
     early = np.sort(np.argsort(arrays[2], kind="stable")[:WINDOW])
     judged = (arrays[0], arrays[1][early], arrays[2][early], *arrays[3:])

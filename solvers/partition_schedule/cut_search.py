@@ -83,7 +83,6 @@ class CutSearch:
         self._threads = threads
         self._tells_bounds = tells_bounds
         self._reported = 0.0
-        self._kernels: Any = compiled("partition_schedule.schedule_kernels")[0]
 
     @property
     def depth(self) -> int:
@@ -125,7 +124,8 @@ class CutSearch:
         cuts = np.array(vectors, dtype=np.int64).reshape(len(vectors), self.depth)
         values = np.full(len(cuts), np.inf)
         stop = self.budget.stop
-        self.budget.call(self._kernels.online_cuts, self.frame.arrays, cuts, values, stop)
+        online, _ = compiled("partition_schedule.schedule_kernels.online")
+        self.budget.call(online.online_cuts, self.frame.arrays, cuts, values, stop)
         best = int(values.argmin())
         if values[best] < self.cutoff:
             self.offer(self.frame.online_plan(vectors[best]))
@@ -139,7 +139,8 @@ class CutSearch:
         cuts = np.array(vectors, dtype=np.int64).reshape(len(vectors), depth)
         bounds = np.full(len(cuts), at_least)
         arguments = (self.frame.arrays, cuts, depth, self.cutoff, bounds, self.budget.stop)
-        self.budget.call(self._kernels.bound_cuts, *arguments)
+        kernels, _ = compiled("partition_schedule.schedule_kernels.bounds")
+        self.budget.call(kernels.bound_cuts, *arguments)
         order = np.argsort(bounds, kind="stable")
         if depth == self.depth:
             affordable = ONLINE_DISPATCHES // (self.frame.tables.request_count * (depth + 1))
@@ -250,11 +251,15 @@ class CutSearch:
         return [replace(item, width=item.width * widening) for item in still_open]
 
     def _search_one(self, item: Open) -> tuple[float, float, int, Any]:
-        arrays = self.frame.arrays
-        pipe = self._kernels.make_pipe(arrays, np.array(item.cuts, dtype=np.int64), self.depth)
+        kernels, _ = compiled("partition_schedule.schedule_kernels.search")
         rows = np.empty(self.frame.tables.request_count * (self.depth + 1), dtype=np.int64)
-        found = self._kernels.search(
-            pipe, arrays[2], self.cutoff, item.width, rows, self.budget.stop
+        found = kernels.search(
+            self.frame.pipe(item.cuts),
+            self.frame.arrays[2],
+            self.cutoff,
+            item.width,
+            rows,
+            self.budget.stop,
         )
         return (*found, rows)
 

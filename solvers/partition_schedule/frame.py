@@ -65,26 +65,34 @@ class Frame:
         terms = 1 if self.share == 1.0 else requests
         return 2.0**-53 * (3.0 * requests * tiers + terms) * terms * horizon
 
+    def pipe(self, cuts: Cuts) -> tuple[Any, ...]:
+        """Return the tiers under these cuts, the tuple ``PIPE`` of the kernels."""
+        kernels, _ = compiled("partition_schedule.schedule_kernels.pipe")
+        pipe: tuple[Any, ...] = kernels.make_pipe(
+            self.arrays, np.array(cuts, dtype=np.int64), len(cuts)
+        )
+        return pipe
+
     def plan(self, cuts: Cuts, rows: IntArray) -> Solution:
         """Return the schedule in which rows are dispatched in this order."""
-        kernels, _ = compiled("partition_schedule.schedule_kernels")
-        pipe = kernels.make_pipe(self.arrays, np.array(cuts, dtype=np.int64), len(cuts))
-        node = np.empty((len(self.requests), len(cuts) + 1), dtype=np.int64)
-        start = np.empty(node.shape)
-        kernels.replay(pipe, self.arrays[2], rows, node, start)
+        node, start = self._unplanned()
+        states, _ = compiled("partition_schedule.schedule_kernels.states")
+        states.replay(self.pipe(cuts), self.arrays[2], rows, node, start)
         return self._solution(cuts, node, start)
 
     def online_plan(self, cuts: Cuts) -> Solution:
         """Return the schedule of online dispatching."""
-        kernels, _ = compiled("partition_schedule.schedule_kernels")
-        pipe = kernels.make_pipe(self.arrays, np.array(cuts, dtype=np.int64), len(cuts))
-        node = np.empty((len(self.requests), len(cuts) + 1), dtype=np.int64)
-        start = np.empty(node.shape)
+        node, start = self._unplanned()
         order, ready = np.empty(len(node), dtype=np.int64), np.empty(len(node))
         free = np.empty(len(self.nodes))
         arrival = self.arrays[2]
-        kernels.dispatch_online(pipe, arrival, order, ready, free, node, start)
+        online, _ = compiled("partition_schedule.schedule_kernels.online")
+        online.dispatch_online(self.pipe(cuts), arrival, order, ready, free, node, start)
         return self._solution(cuts, node, start)
+
+    def _unplanned(self) -> tuple[IntArray, FloatArray]:
+        shape = (len(self.requests), self.tables.tier_count)
+        return np.empty(shape, dtype=np.int64), np.empty(shape)
 
     def _solution(self, cuts: Cuts, place: IntArray, start: FloatArray) -> Solution:
         """Translate rows and places (among the eligible ones) into requests and nodes."""
@@ -103,7 +111,7 @@ class Frame:
 
 def make_frame(tables: Tables) -> Frame:
     """Sort requests and nodes, and say how far the memory of each node reaches."""
-    kernels, _ = compiled("partition_schedule.schedule_kernels")
+    kernels, _ = compiled("partition_schedule.schedule_kernels.lone")
     makespan = tables.instance.objective == "makespan"
     requests = np.lexsort((tables.arrival_s, tables.tokens)).astype(np.int64)
     arrival = np.ascontiguousarray(tables.arrival_s[requests], dtype=np.float64)

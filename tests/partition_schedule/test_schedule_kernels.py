@@ -14,8 +14,11 @@ from shardopt.models.partition_schedule.bounds import bound_of_cuts
 from shardopt.models.partition_schedule.check import check
 from shardopt.models.partition_schedule.data import Instance
 from shardopt.models.partition_schedule.tables import Cuts, make_tables
-from shardopt.solvers.partition_schedule import schedule_kernels as kernels
 from shardopt.solvers.partition_schedule.frame import Frame, make_frame
+from shardopt.solvers.partition_schedule.schedule_kernels.bounds import bound_cuts
+from shardopt.solvers.partition_schedule.schedule_kernels.online import online_cuts
+from shardopt.solvers.partition_schedule.schedule_kernels.positions import positional
+from shardopt.solvers.partition_schedule.schedule_kernels.search import search
 
 SCHEDULED = ("mean-latency", "makespan")
 GOES_ON = np.zeros(1, dtype=np.uint8)
@@ -26,15 +29,14 @@ def bounds_of(frame: Frame, vectors: list[Cuts]) -> list[float]:
     depth = len(vectors[0])
     cuts = np.array(vectors, dtype=np.int64).reshape(len(vectors), depth)
     bounds = np.zeros(len(cuts))
-    kernels.bound_cuts(frame.arrays, cuts, depth, np.inf, bounds, GOES_ON)
+    bound_cuts(frame.arrays, cuts, depth, np.inf, bounds, GOES_ON)
     return [frame.objective(bound) for bound in bounds]
 
 
 def searched(frame: Frame, cuts: Cuts, limit: float, width: int):
     """Return value, bound and rows of one search, as objectives."""
-    pipe = kernels.make_pipe(frame.arrays, np.array(cuts, dtype=np.int64), len(cuts))
     rows = np.zeros(len(frame.requests) * (len(cuts) + 1), dtype=np.int64)
-    value, bound, _ = kernels.search(pipe, frame.arrays[2], limit, width, rows, GOES_ON)
+    value, bound, _ = search(frame.pipe(cuts), frame.arrays[2], limit, width, rows, GOES_ON)
     return frame.objective(value), frame.objective(bound), rows
 
 
@@ -129,7 +131,7 @@ def test_online_dispatching_sends_each_request_where_it_ends_first(objective, se
     vectors = [cuts for cuts in all_cuts(instance) if frame.tables.fits(cuts)]
     values = np.full(len(vectors), np.inf)
     cuts = np.array(vectors, dtype=np.int64).reshape(len(vectors), 1)
-    kernels.online_cuts(frame.arrays, cuts, values, GOES_ON)
+    online_cuts(frame.arrays, cuts, values, GOES_ON)
     for vector, value in zip(vectors, values, strict=True):
         report = check(instance, frame.online_plan(vector))
         assert report.feasible
@@ -145,7 +147,7 @@ def test_positions_give_the_least_sum_of_completions_of_jobs_that_are_all_there(
         speed, free = -np.sort(-rng.uniform(0.5, 3.0, nodes)), rng.uniform(0.0, 2.0, nodes)
         places = np.zeros(2 * nodes, dtype=np.int64)
         places[0] = n
-        found = kernels.positional(work, n, speed, 0, nodes, places, free)
+        found = positional(work, n, speed, 0, nodes, places, free)
         assert found == pytest.approx(least_sum(work, speed, free), rel=1e-12)
 
 
