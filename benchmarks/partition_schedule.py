@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
+from gap_study import instance_count
 from harness import LIMIT_S, Cases, Row, run
-from partition_schedule_gaps import BASELINES, gap_table, ours, price_table
+from partition_schedule_gaps import BEST_AT_ITS_CUTS, gap_table, ours, price_table
 from rich.table import Table
 
 from shardopt import generate
@@ -31,7 +31,7 @@ def _drawn(preset: str, fast: bool, **options: Any) -> list[Any]:
 
 def golden(fast: bool) -> Table:
     """The fixed testbed: the optimum of each objective, and what the others make of it."""
-    solvers = ("exact", "exact@bsdp", "exact@equal", *BASELINES, *ours())
+    solvers = ("exact", "exact@bsdp", "exact@equal", *BEST_AT_ITS_CUTS, *ours())
     table = Table(title_justify="left")
     table.add_column("solver", no_wrap=True)
     instances = [
@@ -243,16 +243,12 @@ def heuristics(fast: bool) -> list[Row]:
 
 def gaps(fast: bool) -> Table:
     """Heuristics and baselines against `exact` on many draws of every preset."""
-    return gap_table(_draws(fast))
+    return gap_table(instance_count(fast))
 
 
 def prices(fast: bool) -> Table:
     """The same gaps, split into the price of two stages and the price of being online."""
-    return price_table(_draws(fast))
-
-
-def _draws(fast: bool) -> int:
-    return 2 if fast else int(os.environ.get("BENCH_GAPS", "10"))
+    return price_table(instance_count(fast))
 
 
 CASES: Cases = {
