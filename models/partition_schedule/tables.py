@@ -127,6 +127,17 @@ class Tables:
         )
 
 
+def even_cuts(block_count: int, tier_count: int) -> Cuts | None:
+    """Return the cuts that give each tier N // T blocks and the first N mod T one more.
+
+    ``None`` with fewer blocks than tiers.
+    """
+    share, rest = divmod(block_count, tier_count)
+    if share == 0:
+        return None
+    return tuple(j * share + min(j, rest) for j in range(1, tier_count))
+
+
 def make_tables(instance: Instance) -> Tables:
     """Compute the tables of an instance."""
     arrival = np.array([request.arrival_s for request in instance.requests], dtype=np.float64)

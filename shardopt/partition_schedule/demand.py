@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 
 from shardopt.models.partition_schedule.data import Instance
+from shardopt.models.partition_schedule.tables import even_cuts
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ def demand(instance: Instance) -> Demand:
     first_s, last_s = min(arrivals), max(arrivals)
     speed = math.fsum(node.flops_per_s for tier in instance.tiers for node in tier.nodes)
     rate = (len(arrivals) - 1) / (last_s - first_s) if last_s > first_s else None
-    runs = _equal_runs(len(instance.blocks), len(instance.tiers))
+    cuts = even_cuts(len(instance.blocks), len(instance.tiers))
+    runs = () if cuts is None else tuple(itertools.pairwise([0, *cuts, len(instance.blocks)]))
     return Demand(
         weights_bytes=sum(block.weight_bytes for block in instance.blocks),
         flops_per_token=flops,
@@ -55,14 +57,6 @@ def demand(instance: Instance) -> Demand:
             for link, (_, b) in zip(instance.links, runs, strict=False)
         ),
     )
-
-
-def _equal_runs(blocks: int, tiers: int) -> tuple[tuple[int, int], ...]:
-    if blocks < tiers:
-        return ()
-    share, more = divmod(blocks, tiers)
-    stops = [(j + 1) * share + min(j + 1, more) for j in range(tiers)]
-    return tuple(itertools.pairwise([0, *stops]))
 
 
 def _service_s(

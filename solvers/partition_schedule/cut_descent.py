@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from shardopt.models.partition_schedule.data import Instance, Solution
-from shardopt.models.partition_schedule.tables import Cuts, make_tables
+from shardopt.models.partition_schedule.tables import Cuts, Tables, make_tables
 from shardopt.models.result import Result
 from shardopt.solvers.budget import Budget, OnProgress, interruptible
 from shardopt.solvers.finish import finish
@@ -46,15 +46,20 @@ def latency_cuts(
         infeasible = bool(frame.lone[0, 0] == np.inf)
         plans: list[Solution | None] = []
         if not infeasible:
-            # Online dispatching here gives ties to the faster node, ARTS to the first one: with
-            # both as candidates the result is never worse than that of bsdp+arts.
-            plans = [frame.online_plan(descend(frame, budget))]
-            cuts = bsdp_cuts(tables, budget)
-            if cuts is not None:
-                plans.append(arts_rule(tables, cuts, budget))
+            plans = [frame.online_plan(descend(frame, budget)), two_stages(tables, budget)]
     return finish(
         instance, "latency-cuts", budget, plans, infeasible=infeasible, compile_s=compile_s
     )
+
+
+def two_stages(tables: Tables, budget: Budget) -> Solution | None:
+    """Return the plan of `bsdp+arts`, so that who has it as a candidate is never behind it.
+
+    Its cuts are also among those that `descend` tries; but online dispatching there gives ties
+    to the faster node, ARTS to the first one.
+    """
+    cuts = bsdp_cuts(tables, budget)
+    return None if cuts is None else arts_rule(tables, cuts, budget)
 
 
 def alone_cuts(frame: Frame) -> Cuts:

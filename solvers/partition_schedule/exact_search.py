@@ -15,7 +15,7 @@ from shardopt.solvers.budget import Budget, OnProgress, interruptible
 from shardopt.solvers.finish import checked_objective, finish
 from shardopt.solvers.jit import compiled
 from shardopt.solvers.partition_schedule.bottleneck import bottleneck_dp, fastest_plan
-from shardopt.solvers.partition_schedule.cut_descent import KERNELS, descend
+from shardopt.solvers.partition_schedule.cut_descent import KERNELS, descend, two_stages
 from shardopt.solvers.partition_schedule.cut_search import WIDTH, CutSearch
 from shardopt.solvers.partition_schedule.first_stage import bsdp_cuts, equal_cuts
 from shardopt.solvers.partition_schedule.frame import make_frame
@@ -136,7 +136,8 @@ def beam(
         if frame.lone[0, 0] == np.inf:
             return finish(instance, "beam", budget, [], infeasible=True, compile_s=compile_s)
         if instance.objective == "bottleneck":  # start times play no part: nothing to search
-            plans = [frame.online_plan(descend(frame, budget)), start]
+            own = frame.online_plan(descend(frame, budget))
+            plans = [own, two_stages(frame.tables, budget), start]
             return finish(instance, "beam", budget, plans, compile_s=compile_s)
         search = CutSearch(frame, budget, _allowance(None), tells_bounds=False)
         search.push([()])
@@ -151,6 +152,7 @@ def begin(search: CutSearch) -> None:
     """Find a first plan: that of `latency-cuts`, then a narrow search under the same cuts."""
     cuts = descend(search.frame, search.budget)
     search.try_online([cuts])
+    search.offer(two_stages(search.frame.tables, search.budget))
     search.dive(cuts)
 
 

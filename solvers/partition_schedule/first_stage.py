@@ -6,12 +6,11 @@ formulas are ours.
 
 from __future__ import annotations
 
-import itertools
 from typing import Literal
 
 import numpy as np
 
-from shardopt.models.partition_schedule.tables import Cuts, Tables
+from shardopt.models.partition_schedule.tables import Cuts, Tables, even_cuts
 from shardopt.solvers.budget import Budget
 from shardopt.solvers.partition_schedule.stages import Stages, least_stage, make_stages
 
@@ -52,11 +51,6 @@ def surrogate_stages(tables: Tables, capacity: Capacity, memory: MemoryRule) -> 
 
 
 def equal_cuts(tables: Tables) -> Cuts | None:
-    """Return the cuts that give each tier N // T blocks and the first N mod T one more.
-
-    ``None`` if a run then fits no node of its tier.
-    """
-    share, rest = divmod(tables.block_count, tables.tier_count)
-    counts = (share + (j < rest) for j in range(tables.tier_count))
-    cuts = tuple(itertools.accumulate(counts))[:-1]
-    return cuts if share > 0 and tables.fits(cuts) else None
+    """Return the cuts of `even_cuts`; ``None`` if a run then fits no node of its tier."""
+    cuts = even_cuts(tables.block_count, tables.tier_count)
+    return cuts if cuts is not None and tables.fits(cuts) else None
