@@ -5,16 +5,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 from gap_study import instance_count
 from harness import LIMIT_S, Cases, Row, run
+from partition_schedule_anomalies import anomaly_table
 from partition_schedule_gaps import BEST_AT_ITS_CUTS, gap_table, ours, price_table
 from rich.table import Table
 
 from shardopt import generate
 from shardopt.models.result import OPTIMALITY_TOLERANCE, Result, relative_gap
+from shardopt.solvers.partition_schedule import Arts
 
 MODELS = ("llama3-8b", "phi3-medium")
 HEURISTIC_LIMIT_S = 10.0
@@ -25,8 +28,12 @@ def _make(preset: str, **options: Any) -> Any:
     return generate("partition-schedule", preset, **options)
 
 
-def _drawn(preset: str, fast: bool, **options: Any) -> list[Any]:
-    return [_make(preset, seed=seed, **options) for seed in range(2 if fast else 8)]
+def _drawn(preset: str, fast: bool, *, most: int = 8, **options: Any) -> list[Any]:
+    return [_make(preset, seed=seed, **options) for seed in range(2 if fast else most)]
+
+
+def _named(preset: str, options: dict[str, Any]) -> str:
+    return " ".join([preset, *(f"{name}={value}" for name, value in options.items())])
 
 
 def golden(fast: bool) -> Table:
@@ -82,18 +89,34 @@ def stress(fast: bool) -> list[Row]:
 
 
 def cp_sat(fast: bool) -> list[Row]:
-    """The textbook constraint programme on the same files."""
+    """The textbook constraint programme beside `exact`, on the same files."""
+    sizes: list[tuple[str, dict[str, Any]]] = [
+        *(("stress", {"requests": requests}) for requests in (3, 5, 8, 10, 20)),
+        *((f"hyperion-{model}", {"load": load}) for model in MODELS for load in (0.25, 1.0)),
+    ]
     rows = []
-    for requests in (3, 5, 8):
-        instances = _drawn("stress", True, requests=requests)
+    for preset, options in sizes[1:3] if fast else sizes:
+        instances = _drawn(preset, fast, most=4, **options)
         quick, slow = run(instances, "exact"), run(instances, "direct/cp-sat")
-        rows.append(Row(f"exact stress R={requests}", "", quick, slow))
-        rows.append(Row(f"direct/cp-sat stress R={requests}", "", slow))
-    for model in MODELS:
-        instances = _drawn(f"hyperion-{model}", True)
-        quick, slow = run(instances, "exact"), run(instances, "direct/cp-sat")
-        rows.append(Row(f"exact {model} R=6", "", quick, slow))
-        rows.append(Row(f"direct/cp-sat {model} R=6", "", slow))
+        what = _named(preset, options)
+        rows.append(Row(f"exact {what}", "", quick, slow))
+        rows.append(Row(f"direct/cp-sat {what}", "", slow))
+    return rows
+
+
+def beyond(fast: bool) -> list[Row]:
+    """`exact` with more requests and more nodes than the page names."""
+    rows = []
+    for requests, nodes in ((20, 3), (40, 2), (12, 10), (100, 2)):
+        for preset, options in (
+            ("hyperion-llama3-8b", {"load": 0.25}),
+            ("hyperion-llama3-8b", {"load": 1.0}),
+            ("hyperion-phi3-medium", {"load": 1.0, "tiers": 5}),
+            ("stress", {}),
+        ):
+            size = {"requests": requests, "nodes": nodes} | options
+            instances = _drawn(preset, fast, most=4, **size)
+            rows.append(Row(f"exact {_named(preset, size)}", "", run(instances, "exact")))
     return rows
 
 
@@ -159,15 +182,15 @@ def fixed_cuts(fast: bool) -> list[Row]:
 
 
 def five_tiers(fast: bool) -> list[Row]:
-    """82,251 cut vectors: when the bounds of all of them are there, and the optimum of P0."""
-    instances = _drawn("hyperion-phi3-medium", fast, tiers=5, load=0.25)
-    results = run(instances, "exact")
-    seconds = [_first_bound_s(r) for r in results]
-    found = [s for s in seconds if s is not None]
-    rows = [
-        Row("exact phi3-medium T=5: first bound", "10 s", wall_s=found or [float("nan")]),
-        Row("exact phi3-medium T=5 R=6", "", results),
-    ]
+    """82,251 cut vectors: when there is a bound on all of them, and the optimum of P0."""
+    rows = []
+    for load in (0.25, 3.0):
+        instances = _drawn("hyperion-phi3-medium", fast, tiers=5, load=load)
+        results = run(instances, "exact")
+        what = f"exact phi3-medium T=5 R=6 load {load:g}"
+        seconds = [s for r in results if (s := _first_bound_s(r)) is not None]
+        rows.append(Row(f"{what}: first bound", "10 s", wall_s=seconds or [float("nan")]))
+        rows.append(Row(what, "", results))
     instances = _drawn("hyperion-phi3-medium", fast, tiers=5, objective="bottleneck")
     rows.append(Row("bottleneck-dp phi3-medium T=5", "1 s", run(instances, "bottleneck-dp")))
     return rows
@@ -195,14 +218,30 @@ def bottleneck(fast: bool) -> list[Row]:
 
 
 def many_requests(fast: bool) -> list[Row]:
-    """ARTS' decisions, whole runs: plan, checker and evaluator included."""
+    """ARTS: its decisions, compiled, and whole runs; and the policy by itself, in plain Python."""
     rows = []
-    sizes = [(100_000, 16), (1_000_000, 16), (100_000, 1000), (1_000_000, 1000)]
-    for requests, nodes in sizes[: 1 if fast else None]:
+    sizes = [(100_000, 16, ""), (1_000_000, 16, "3 s"), (1_000_000, 1000, "60 s")]
+    for requests, nodes, target in sizes[: 1 if fast else None]:
         instance = _make("hyperion-llama3-8b", seed=0, requests=requests, nodes=nodes, load=0.5)
+        results = run([instance], "arts")
         what = f"arts R={requests:,} K={nodes}"
-        rows.append(Row(what, "", run([instance], "arts")))
+        seconds = [r.extra["dispatch_s"] for r in results]
+        rows.append(Row(f"{what}: decisions", target, wall_s=seconds))
+        rows.append(Row(f"{what}: with tables, plan and checker", "", results))
+    rows.append(Row("policy, 100,000 decisions, 10 nodes", "1 s", wall_s=[_policy_s(100_000, 10)]))
     return rows
+
+
+def _policy_s(decisions: int, nodes: int) -> float:
+    """Return the seconds that the policy object takes, as a simulator would call it."""
+    policy = Arts([1.0 + k / nodes for k in range(nodes)])
+    outstanding, eligible = [0.0] * nodes, range(nodes)
+    began = time.perf_counter()
+    for n in range(decisions):
+        k = policy.choose(outstanding, 1.0, eligible)
+        outstanding[k] += 1.0
+        outstanding[n % nodes] *= 0.5
+    return time.perf_counter() - began
 
 
 def any_size(fast: bool) -> list[Row]:
@@ -227,7 +266,7 @@ def heuristics(fast: bool) -> list[Row]:
     ):
         instances = _drawn(preset, True, **options)
         published = run(instances, "bsdp+arts")
-        what = f"{preset} {' '.join(f'{k}={v}' for k, v in options.items())}"
+        what = _named(preset, options)
         rows.append(Row(f"bsdp+arts {what}", "", published))
         for solver in ours():
             results = run(instances, solver, time_limit=HEURISTIC_LIMIT_S)
@@ -239,6 +278,11 @@ def heuristics(fast: bool) -> list[Row]:
             note = f"{min(shares):.2f} to {max(shares):.2f} of its value" if shares else ""
             rows.append(Row(f"{solver} {what}", "", results, note=note))
     return rows
+
+
+def anomalies(fast: bool) -> Table:
+    """More of something, and a worse plan."""
+    return anomaly_table(40 if fast else 400)
 
 
 def gaps(fast: bool) -> Table:
@@ -256,6 +300,7 @@ CASES: Cases = {
     "testbeds": testbeds,
     "stress": stress,
     "cp-sat": cp_sat,
+    "beyond": beyond,
     "largest": largest,
     "fixed-cuts": fixed_cuts,
     "five-tiers": five_tiers,
@@ -263,6 +308,7 @@ CASES: Cases = {
     "many-requests": many_requests,
     "any-size": any_size,
     "heuristics": heuristics,
+    "anomalies": anomalies,
     "gaps": gaps,
     "prices": prices,
 }
