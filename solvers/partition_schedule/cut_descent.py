@@ -21,6 +21,7 @@ from shardopt.solvers.partition_schedule.frame import Frame, make_frame
 
 KERNELS = (
     "schedule_kernels.online",
+    "schedule_kernels.orders",
     "schedule_kernels.search",
     "cut_kernels",
     "dispatch_kernels",

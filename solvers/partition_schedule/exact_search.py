@@ -14,6 +14,7 @@ from shardopt.models.result import Result, Termination
 from shardopt.solvers.budget import Budget, OnProgress, interruptible
 from shardopt.solvers.finish import checked_objective, finish
 from shardopt.solvers.jit import compiled
+from shardopt.solvers.partition_schedule.annealing import annealed
 from shardopt.solvers.partition_schedule.bottleneck import bottleneck_dp, fastest_plan
 from shardopt.solvers.partition_schedule.cut_descent import KERNELS, descend, two_stages
 from shardopt.solvers.partition_schedule.cut_search import WIDTH, CutSearch
@@ -149,10 +150,17 @@ def beam(
 
 
 def begin(search: CutSearch) -> None:
-    """Find a first plan: that of `latency-cuts`, then a narrow search under the same cuts."""
+    """Find a first plan: those of the two stages and of `latency-cuts`, then better ones.
+
+    Annealing goes on from the latter, and a narrow search from that.
+    """
     cuts = descend(search.frame, search.budget)
     search.try_online([cuts])
     search.offer(two_stages(search.frame.tables, search.budget))
+    improved = annealed(search.frame, cuts, search.budget)
+    if improved is not None:
+        cuts = improved[0]
+        search.offer(improved[1])
     search.dive(cuts)
 
 

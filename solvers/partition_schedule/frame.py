@@ -90,6 +90,15 @@ class Frame:
         online.dispatch_online(self.pipe(cuts), arrival, order, ready, free, node, start)
         return self._solution(cuts, node, start)
 
+    def served_plan(self, cuts: Cuts, order: IntArray, choice: IntArray) -> Solution:
+        """Return the schedule of the kernel `serve`."""
+        node, start = self._unplanned()
+        orders, _ = compiled("partition_schedule.schedule_kernels.orders")
+        pipe = self.pipe(cuts)
+        ready, free, queue = np.empty(len(node)), np.empty(len(pipe[7])), order.copy()
+        orders.serve(pipe, self.arrays[2], order, choice, ready, free, queue, node, start)
+        return self._solution(cuts, node, start)
+
     def _unplanned(self) -> tuple[IntArray, FloatArray]:
         shape = (len(self.requests), self.tables.tier_count)
         return np.empty(shape, dtype=np.int64), np.empty(shape)

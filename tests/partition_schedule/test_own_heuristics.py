@@ -12,6 +12,7 @@ from shardopt.instances.partition_schedule.presets import random, stress
 from shardopt.models.partition_schedule.check import check
 from shardopt.models.partition_schedule.tables import make_tables
 from shardopt.solvers.budget import Budget
+from shardopt.solvers.partition_schedule.annealing import annealed
 from shardopt.solvers.partition_schedule.cut_descent import descend, latency_cuts
 from shardopt.solvers.partition_schedule.exact_search import beam, exact
 from shardopt.solvers.partition_schedule.frame import make_frame
@@ -88,3 +89,31 @@ def test_a_beam_never_makes_its_start_worse(seed):
     start = exact(instance, time_limit=5).solution
     given = check(instance, start).objective
     assert beam(instance, start=start, width=1, vectors=1).objective <= given
+
+
+@pytest.mark.parametrize("objective", SCHEDULED)
+@pytest.mark.parametrize("seed", range(10))
+def test_annealing_ends_in_a_valid_plan_that_is_no_worse_than_its_beginning(objective, seed):
+    instance = random(seed=seed, blocks=9, requests=8, objective=objective)
+    frame = make_frame(make_tables(instance))
+    if frame.lone[0, 0] == np.inf:
+        return
+    begun = descend(frame, Budget())
+    cuts, plan = annealed(frame, begun, Budget())
+    report = check(instance, plan)
+    assert report.feasible
+    assert plan.cuts == cuts
+    assert report.objective <= check(instance, frame.online_plan(begun)).objective * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("objective", SCHEDULED)
+def test_annealing_comes_close_to_the_optimum(objective):
+    """In the mean over some instances, within 1%."""
+    excess = []
+    for seed in range(10):
+        instance = stress(seed=seed, blocks=12, requests=6, objective=objective)
+        frame = make_frame(make_tables(instance))
+        _, plan = annealed(frame, descend(frame, Budget()), Budget())
+        excess.append(check(instance, plan).objective / exact(instance).objective - 1)
+    assert min(excess) > -1e-9
+    assert np.mean(excess) < 0.01
