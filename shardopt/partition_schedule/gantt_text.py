@@ -28,6 +28,8 @@ _SHADES = " ░▒▓█"
 _NAME_WIDTH = 28
 _LEAST_BAR = 10
 _MOST_ROWS = 40
+_MOST_COUNTED = 9
+"""What a digit can show."""
 
 
 def gantt_text(instance: Instance, spans: Spans, width: int) -> Text:
@@ -68,7 +70,8 @@ def legend(spans: Spans) -> Text:
     line.append("waiting", style="dim")
     line.append(", ")
     line.append("on their way", style="yellow")
-    line.append(": number of requests (9=27: in ninths of 27).  At the right: how busy a node is")
+    scaled = " (9=27: in ninths of 27)" if len(spans.node) > _MOST_COUNTED else ""
+    line.append(f": number of requests{scaled}.  At the right: how busy a node is")
     return line
 
 
@@ -111,8 +114,8 @@ def _append_counts(chart: Text, label: str, margin: int, counts: Ints, style: st
     most = int(counts.max())
     if most <= 0:
         return
-    if most > 9:
+    if most > _MOST_COUNTED:
         label = f"{label} (9={most})"
-        counts = np.ceil(counts * (9 / most)).astype(np.int64)
+        counts = np.ceil(counts * (_MOST_COUNTED / most)).astype(np.int64)
     digits = "".join(str(n) if n > 0 else " " for n in counts)
     chart.append(f"{label:<{margin}}"[:margin] + f"{digits.rstrip()}\n", style=style)

@@ -28,7 +28,7 @@ def plan_table(instance: Instance, solution: Solution) -> Table:
     """Return the nodes of a plan: what each holds, whom it serves, and who waits for it."""
     spans = make_spans(instance, solution)
     table = Table(
-        title="plan (times in seconds)",
+        title=f"plan, for {instance.objective} (times in seconds)",
         title_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
@@ -36,7 +36,7 @@ def plan_table(instance: Instance, solution: Solution) -> Table:
     )
     table.add_column("tier", overflow="fold")
     table.add_column("node", overflow="fold", min_width=8)
-    for heading in ("blocks", "memory", "requests", "busy", "mean wait", "max wait"):
+    for heading in ("blocks", "memory", "requests", "busy", "mean\nwait", "max\nwait"):
         table.add_column(heading, justify="right", no_wrap=True)
     shown = shown_nodes(instance, spans, _MOST_ROWS)
     for j, tier in enumerate(instance.tiers):
@@ -64,7 +64,7 @@ def _served(spans: Spans, j: int, k: int) -> tuple[str, ...]:
     busy = float((spans.end_s - spans.start_s)[here, j].sum())
     wait = spans.wait_s[here, j]
     times = (busy, float(wait.mean()), float(wait.max()))
-    return (str(int(here.sum())), *(aligned(t, max(spans.last_s, busy), 5) for t in times))
+    return (str(int(here.sum())), *(aligned(t, max(spans.last_s, busy)) for t in times))
 
 
 def solution_text(instance: Instance, solution: Solution, width: int) -> RenderableType:

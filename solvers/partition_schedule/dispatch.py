@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -21,11 +22,14 @@ from shardopt.solvers.budget import Budget, interruptible
 from shardopt.solvers.finish import finish
 from shardopt.solvers.jit import compiled
 from shardopt.solvers.partition_schedule.first_stage import (
+    NO_EQUAL_CUTS,
     Capacity,
     MemoryRule,
     bsdp_cuts,
     equal_cuts,
 )
+
+_log = logging.getLogger("shardopt")
 
 Schedule = tuple[IntArray, FloatArray]
 """``node[r, j]``, counted within the tier, and ``start[r, j]`` since the first arrival."""
@@ -37,7 +41,14 @@ def with_equal_cuts(
     instance: Instance, solver: str, dispatch: Dispatch, time_limit: float | None
 ) -> Result:
     """Dispatch on equal cuts; where these do not fit, nothing is known."""
-    return _solve(instance, solver, dispatch, time_limit, lambda tables, _: equal_cuts(tables))
+    return _solve(
+        instance,
+        solver,
+        dispatch,
+        time_limit,
+        lambda tables, _: equal_cuts(tables),
+        why_none=NO_EQUAL_CUTS,
+    )
 
 
 def with_bsdp_cuts(
@@ -55,7 +66,7 @@ def with_bsdp_cuts(
         dispatch,
         time_limit,
         lambda tables, budget: bsdp_cuts(tables, budget, capacity, memory),
-        proves=memory == "any",
+        why_none="" if memory == "any" else "no cuts fit every node of their tiers",
     )
 
 
@@ -65,8 +76,12 @@ def _solve(
     dispatch: Dispatch,
     time_limit: float | None,
     choose_cuts: Callable[[Tables, Budget], Cuts | None],
-    proves: bool = False,
+    why_none: str = "",
 ) -> Result:
+    """Choose cuts and dispatch.
+
+    ``why_none`` says what it means that there are no cuts; empty: that there is no plan.
+    """
     compile_s = sum(
         compiled(f"partition_schedule.{module}")[1]
         for module in ("cut_kernels", "dispatch_kernels")
@@ -78,6 +93,9 @@ def _solve(
         tables = make_tables(instance)
         cuts = choose_cuts(tables, budget)
         ended = not budget.exhausted()
+        if cuts is None and ended and why_none:
+            extra["reason"] = why_none
+            _log.warning("%s: %s", solver, why_none)
         if cuts is not None:
             began = time.perf_counter()
             schedule = dispatch(tables, cuts, budget)
@@ -88,7 +106,7 @@ def _solve(
         solver,
         budget,
         [plan],
-        infeasible=proves and ended and cuts is None,
+        infeasible=not why_none and ended and cuts is None,
         termination="completed" if ended and (cuts is None or plan is not None) else None,
         compile_s=compile_s,
         extra=extra,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 import psutil
 
+from shardopt.models.errors import InputError
 from shardopt.models.partition_schedule.data import Instance, Solution
 from shardopt.models.partition_schedule.tables import make_tables
 from shardopt.models.result import Result, Termination
@@ -18,10 +20,14 @@ from shardopt.solvers.partition_schedule.annealing import annealed
 from shardopt.solvers.partition_schedule.bottleneck import bottleneck_dp, fastest_plan
 from shardopt.solvers.partition_schedule.cut_descent import KERNELS, descend, two_stages
 from shardopt.solvers.partition_schedule.cut_search import WIDTH, CutSearch
-from shardopt.solvers.partition_schedule.first_stage import bsdp_cuts, equal_cuts
+from shardopt.solvers.partition_schedule.first_stage import NO_EQUAL_CUTS, bsdp_cuts, equal_cuts
 from shardopt.solvers.partition_schedule.frame import make_frame
 
 MEMORY_SHARE = 0.5
+MOST = 1_000_000
+"""What options of `beam` may be."""
+
+_log = logging.getLogger("shardopt")
 
 
 def exact(
@@ -81,8 +87,7 @@ def exact_under_cuts(
         tables = make_tables(instance)
         cuts = bsdp_cuts(tables, budget) if rule == "bsdp" else equal_cuts(tables)
         if cuts is None:
-            none_fits = rule == "bsdp" and not budget.exhausted()
-            return finish(instance, name, budget, [], infeasible=none_fits, compile_s=compile_s)
+            return _without_cuts(instance, rule, budget, compile_s)
         if instance.objective == "bottleneck":
             plan = fastest_plan(tables, cuts)
             value = checked_objective(instance, plan)
@@ -112,6 +117,25 @@ def exact_under_cuts(
     )
 
 
+def _without_cuts(
+    instance: Instance, rule: Literal["bsdp", "equal"], budget: Budget, compile_s: float
+) -> Result:
+    """Where BSDP ends without cuts there is no plan; that equal cuts do not fit proves nothing."""
+    extra: dict[str, Any] = {}
+    if rule == "equal":
+        extra["reason"] = NO_EQUAL_CUTS
+        _log.warning("exact@equal: %s", NO_EQUAL_CUTS)
+    return finish(
+        instance,
+        f"exact@{rule}",
+        budget,
+        [],
+        infeasible=rule == "bsdp" and not budget.exhausted(),
+        compile_s=compile_s,
+        extra=extra,
+    )
+
+
 def beam(
     instance: Instance,
     *,
@@ -130,6 +154,9 @@ def beam(
     vectors
         How many vectors of cuts are tried.
     """
+    for option, value in (("width", width), ("vectors", vectors)):
+        if not 1 <= value <= MOST:
+            raise InputError(str(value), f"an integer from 1 to {MOST}", option)
     compile_s = _compile()
     budget = Budget(time_limit, on_progress)
     with interruptible(budget):

@@ -19,6 +19,7 @@ Capacity = Literal["mean", "sum", "max", "min"]
 MemoryRule = Literal["any", "all"]
 """Whether a tier's run must fit some node, or all of them."""
 
+NO_EQUAL_CUTS = "equal cuts fit no node of some tier, or there are fewer blocks than tiers"
 TIE = 1e-12
 """Stages within this share of the least count as equal."""
 

@@ -244,12 +244,14 @@ def test_that_without_cuts_the_two_stages_prove_that_there_is_no_plan(instance):
 def test_that_without_cuts_that_fit_all_nodes_nothing_is_known(instance):
     result = bsdp_arts(instance, memory="all")
     assert (result.status, result.termination) == ("unknown", "completed")
+    assert "no cuts fit every node" in result.extra["reason"]
 
 
 def test_that_equal_cuts_that_do_not_fit_say_nothing_about_other_cuts():
     instance = make([(4, 1, 1, 0)], [[(1, 1)], [(1, 3)]], [(0, 1)], [(0, 1)], "makespan")
     result = arts(instance)
     assert (result.status, result.termination) == ("unknown", "completed")
+    assert "equal cuts fit no node" in result.extra["reason"]
     assert bsdp_arts(instance).status == "feasible"
 
 

@@ -9,6 +9,7 @@ from partition_schedule.brute import all_cuts, brute_force
 from partition_schedule.draws import tiny_instance
 from partition_schedule.instances import OBJECTIVES, no_memory, too_few_blocks
 from shardopt.instances.partition_schedule.presets import random, stress
+from shardopt.models.errors import InputError
 from shardopt.models.partition_schedule.check import check
 from shardopt.models.partition_schedule.tables import make_tables
 from shardopt.solvers.budget import Budget
@@ -89,6 +90,13 @@ def test_a_beam_never_makes_its_start_worse(seed):
     start = exact(instance, time_limit=5).solution
     given = check(instance, start).objective
     assert beam(instance, start=start, width=1, vectors=1).objective <= given
+
+
+@pytest.mark.parametrize("option", ["width", "vectors"])
+@pytest.mark.parametrize("value", [-5, 0, 10**12])
+def test_beam_refuses_a_search_of_no_width_and_one_beyond_all_memory(option, value):
+    with pytest.raises(InputError, match=f"{option}: found {value}"):
+        beam(stress(requests=3), **{option: value})
 
 
 @pytest.mark.parametrize("objective", SCHEDULED)
