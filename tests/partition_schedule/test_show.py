@@ -151,8 +151,19 @@ def test_that_the_table_lists_every_node_with_its_requests_and_waiting() -> None
     with console.capture() as capture:
         console.print(plan_table(small(), SMALL))
     rows = [line.split() for line in capture.get().splitlines()]
-    assert ["near", "n1", "[0,", "1)", "33", "%", "2", "3.0000", "0.5000", "1.0000"] in rows
+    assert ["near", "n1", "[0,", "1)", "33", "%", "2", "3.000", "0.500", "1.000"] in rows
     assert ["f2", "[1,", "4)", "450", "%", "0"] in rows
+
+
+def test_that_the_table_of_a_testbed_needs_no_more_than_80_columns() -> None:
+    testbed = shardopt.generate("partition-schedule", "hyperion-llama3-8b")
+    console = Console(file=io.StringIO(), width=80)
+    with console.capture() as capture:
+        console.print(plan_table(testbed, shardopt.solve(testbed, "arts").solution))
+    shown = capture.get()
+    assert "for mean-latency" in shown
+    for tier in testbed.tiers:
+        assert all(f" {node.name} " in shown for node in tier.nodes)
 
 
 def test_that_a_plan_beyond_the_memory_and_the_times_is_drawn_and_marked(tmp_path: Path) -> None:
