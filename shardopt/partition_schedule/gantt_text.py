@@ -42,7 +42,8 @@ def gantt_text(instance: Instance, spans: Spans, width: int) -> Text:
     shown = shown_nodes(instance, spans, _MOST_ROWS)
     names = [[printable(instance.tiers[j].nodes[k].name, _NAME_WIDTH) for k in row]
              for j, row in enumerate(shown)]  # fmt: skip
-    margin = max(len("  on their way"), *(len(name) for row in names for name in row)) + 4
+    widest = _counted("  on their way", len(spans.node))
+    margin = max(len(widest) + 1, *(len(name) + 4 for row in names for name in row))
     columns = max(_LEAST_BAR, width - margin - len(" 100 %"))
     edges = columns_s(spans.last_s, columns)
     chart = Text(no_wrap=True, overflow="crop")
@@ -114,8 +115,13 @@ def _append_counts(chart: Text, label: str, margin: int, counts: Ints, style: st
     most = int(counts.max())
     if most <= 0:
         return
+    label = _counted(label, most)
     if most > _MOST_COUNTED:
-        label = f"{label} (9={most})"
         counts = np.ceil(counts * (_MOST_COUNTED / most)).astype(np.int64)
     digits = "".join(str(n) if n > 0 else " " for n in counts)
-    chart.append(f"{label:<{margin}}"[:margin] + f"{digits.rstrip()}\n", style=style)
+    chart.append(f"{label:<{margin}}{digits.rstrip()}\n", style=style)
+
+
+def _counted(label: str, most: int) -> str:
+    """Return a label that says what a 9 stands for, where that is more than nine."""
+    return f"{label} (9={most})" if most > _MOST_COUNTED else label

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 from pathlib import Path
@@ -136,6 +137,17 @@ def test_that_many_requests_are_shown_as_how_busy_a_node_is() -> None:
     shown = as_text(many, in_turn(many))
     assert "▒" in shown.split("t1-1", 1)[1].splitlines()[0]
     assert "share of the time" in shown
+
+
+def test_that_the_label_of_a_scaled_count_is_whole_whatever_the_number() -> None:
+    many = shardopt.generate("partition-schedule", "stress", requests=2000, spread=0.01)
+    lines = as_text(many, shardopt.solve(many, "arts").solution).splitlines()
+    counts = [line for line in lines if line.startswith(("  on their way", "    waiting"))]
+    assert any(re.match(r" +(on their way|waiting) \(9=\d{3,4}\) ", line) for line in counts)
+    assert all(line.count("(") == line.count(")") for line in counts)
+    few = as_text(small(), SMALL)
+    assert "ninths" in lines[-2] + lines[-1]
+    assert "ninths" not in few
 
 
 def test_that_the_cuts_are_shown_as_a_strip_of_blocks_with_the_memory_they_take() -> None:
