@@ -115,7 +115,7 @@ def test_that_columns_of_time_count_who_is_present_and_how_long() -> None:
 
 def test_that_the_text_chart_draws_each_request_at_its_time() -> None:
     spans = make_spans(small(), SMALL)
-    margin = len("  on their way") + 4
+    margin = len("  on their way ")
     chart = gantt_text(small(), spans, margin + 75 + len(" 100 %")).plain.splitlines()
     # 7.5 s on 75 columns: a tenth of a second each.
     (n1,) = [n for n, line in enumerate(chart) if line.startswith("  n1")]
