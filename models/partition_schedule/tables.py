@@ -97,6 +97,11 @@ class Tables:
         fits: BoolArray = np.asarray(self.memory[j] >= self.weight(a, b), dtype=np.bool_)
         return fits
 
+    def reach(self, memory: int) -> IntArray:
+        """Return ``int[N + 1]``: for each first block a the farthest b with W(a, b) <= memory."""
+        farthest = np.searchsorted(self.weights_before, self.weights_before + memory, side="right")
+        return farthest.astype(np.int64) - 1
+
     def fits(self, cuts: Cuts) -> bool:
         """Say whether every tier has a node that its run fits on."""
         return all(self.eligible(j, a, b).any() for j, (a, b) in enumerate(self.runs(cuts)))

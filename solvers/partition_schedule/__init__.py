@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from shardopt.solvers.partition_schedule.baselines import gpipe, gpipe_bsdp, heft, heft_bsdp
     from shardopt.solvers.partition_schedule.bottleneck import bottleneck_dp
     from shardopt.solvers.partition_schedule.cut_descent import latency_cuts
+    from shardopt.solvers.partition_schedule.exact_models import direct, direct_cp_sat, fixed_cuts
     from shardopt.solvers.partition_schedule.exact_search import beam, exact, exact_under_cuts
     from shardopt.solvers.partition_schedule.policy import Arts
     from shardopt.solvers.partition_schedule.two_stage import arts, bsdp_arts
@@ -22,8 +23,11 @@ _HOME = {
     "beam": "exact_search",
     "bottleneck_dp": "bottleneck",
     "bsdp_arts": "two_stage",
+    "direct": "exact_models",
+    "direct_cp_sat": "exact_models",
     "exact": "exact_search",
     "exact_under_cuts": "exact_search",
+    "fixed_cuts": "exact_models",
     "gpipe": "baselines",
     "gpipe_bsdp": "baselines",
     "heft": "baselines",
@@ -37,8 +41,11 @@ __all__ = [
     "beam",
     "bottleneck_dp",
     "bsdp_arts",
+    "direct",
+    "direct_cp_sat",
     "exact",
     "exact_under_cuts",
+    "fixed_cuts",
     "gpipe",
     "gpipe_bsdp",
     "heft",

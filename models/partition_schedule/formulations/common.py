@@ -37,15 +37,3 @@ def layout(tables: Tables, solution: Solution) -> tuple[Cuts, IntArray, FloatArr
         node[served.request] = [place[name] for name in served.nodes]
         start[served.request] = served.start_s
     return tuple(int(cut) for cut in solution.cuts), node, start - tables.origin_s
-
-
-def reach(tables: Tables, memory: int) -> list[int]:
-    """Return for each cut ``a`` the farthest ``b`` with W(a, b) <= memory; ``a`` if none."""
-    ends: list[int] = []
-    weights = tables.weights_before.tolist()
-    b = 0
-    for before in weights:
-        while b < tables.block_count and weights[b + 1] - before <= memory:
-            b += 1
-        ends.append(b)
-    return ends

@@ -1,12 +1,12 @@
-"""`partition-schedule`: `direct/cp-sat`, optional intervals and variable cuts (spec section 4.2).
+"""`partition-schedule`: `direct/cp-sat`, intervals on nodes, also under given cuts (section 4.2).
 
-Binaries ``at[j][b]``: the run of tier j begins with block b; integers ``cut[j]`` say the same.
-Integers ``S, d, E[j][r]``: start, service and end of request r on tier j. Optional intervals of a
-node share these; their presences ``y[j][r][k]`` choose the node.
+Binaries ``at[j][b]``: the run of tier j begins with block b. Integers ``S, d, E[j][r]``: start,
+service and end of request r on tier j. Optional intervals of a node share these; their presences
+``y[j][r][k]`` choose the node. ``first[j][r, q]``: r is served before q, where they share a node.
 
-A service is the difference of two entries of a prefix table, one at each end of the run. Entries
-are looked up by the binaries: with element constraints on ``cut``, CP-SAT's search now and then
-stalls on instances of four blocks.
+The intervals alone say all that ``first`` says. But without something to decide, CP-SAT proves
+that times are larger by one unit, and again by one, and does not end: on one thread with one
+instance in thirty, of three requests and four blocks.
 
 Times are integers of ``1 / sigma`` seconds since the first arrival. Services, transfers and
 arrivals are rounded DOWN, so that a plan's own times, rounded down, keep every rule of the model:
@@ -15,9 +15,9 @@ a bound on it is a true bound after division by sigma.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -25,39 +25,37 @@ from ortools.sat.python import cp_model
 
 from shardopt.models.formulation import CpFormulation, require_size
 from shardopt.models.partition_schedule.data import Instance, Solution
-from shardopt.models.partition_schedule.formulations.common import layout, plan_in_order, reach
-from shardopt.models.partition_schedule.formulations.windows import Windows, windows
-from shardopt.models.partition_schedule.tables import FloatArray, IntArray, Tables, make_tables
+from shardopt.models.partition_schedule.formulations.common import layout, plan_in_order
+from shardopt.models.partition_schedule.formulations.windows import windows
+from shardopt.models.partition_schedule.tables import Cuts, Tables, make_tables
 
-HORIZON = 2**40
-"""The latest completion in integers: roundings stay below 1e-6 of it, and sums below 2^53."""
+MOST_HORIZON = 2**40
+"""The latest completion in integers: with some digits less, roundings show."""
+MOST_SUM = 2**62
+"""CP-SAT refuses models in which a sum could be larger."""
 
-Expression = cp_model.LinearExprT
+Expression = cp_model.LinearExpr
 IntVar = cp_model.IntVar
-Key = tuple[int, Fraction]
-"""A tier, and integers of time per FLOP or per byte: what a service or transfer depends on."""
 
 
 @dataclass(frozen=True)
 class Program:
     """The model being built; lists are by tier, then by request, then by node.
 
-    ``cut`` and ``at`` have all T + 1 ends of runs. What was looked up is kept in ``services``
-    and ``transfers``: equal requests and nodes share it. Where starts play no part, ``S`` and
-    ``E`` are empty.
+    ``at`` has all T + 1 ends of runs, the first at 0 and the last at N. ``S``, ``E`` and ``first``
+    are empty where starts play no part.
     """
 
     tables: Tables
+    horizon: int
     sigma: Fraction
     model: cp_model.CpModel
-    cut: list[IntVar]
     at: list[dict[int, IntVar]]
     y: list[list[list[IntVar]]]
-    S: list[list[IntVar]]
     d: list[list[IntVar]]
+    S: list[list[IntVar]]
     E: list[list[IntVar]]
-    services: dict[Key, Expression] = field(default_factory=dict)
-    transfers: dict[Key, Expression] = field(default_factory=dict)
+    first: list[dict[tuple[int, int], IntVar]]
 
     @property
     def requests(self) -> range:
@@ -69,42 +67,48 @@ class Program:
         """All tiers."""
         return range(self.tables.tier_count)
 
-    def look_up(self, j: int, table: Sequence[int] | Mapping[int, int]) -> Expression:
-        """Return ``table[cut[j]]``."""
-        return sum(table[b] * literal for b, literal in self.at[j].items())
+    def units(self, seconds: Fraction) -> int:
+        """Return a time in integers, at most the true one, and at most past the horizon."""
+        return min(math.floor(self.sigma * seconds), self.horizon + 1)
 
-    def tokens(self, r: int) -> Fraction:
-        """Return n_r times sigma."""
-        return self.sigma * self.tables.instance.requests[r].tokens
+    def work(self, r: int, j: int, k: int) -> list[int]:
+        """Return the work of request r on node k before each block, every block rounded down."""
+        tokens = self.tables.instance.requests[r].tokens
+        per_flop = Fraction(tokens) / Fraction(self.tables.speed[j][k])
+        blocks = self.tables.instance.blocks
+        times = (self.units(per_flop * Fraction(block.flops_per_token)) for block in blocks)
+        return list(itertools.accumulate(times, initial=0))
 
-    def served(self, r: int, j: int, k: int) -> Expression:
-        """Return s(r, j, k), rounded down; it may be negative, and then counts as 0."""
-        per_flop = self.tokens(r) / Fraction(self.tables.speed[j][k])
-        if (j, per_flop) not in self.services:
-            down, up = prefix_tables(self.tables, per_flop)
-            self.services[j, per_flop] = self.look_up(j + 1, down) - self.look_up(j, up)
-        return self.services[j, per_flop]
+    def transfer(self, r: int, j: int, cut: int) -> int:
+        """Return x(r, j) at a cut."""
+        handed = self.tables.instance.requests[r].tokens * Fraction(self.tables.activation[cut - 1])
+        latency, bandwidth = Fraction(self.tables.latency[j]), Fraction(self.tables.bandwidth[j])
+        return self.units(latency + handed / bandwidth)
+
+    def look_up(self, j: int, table: list[int] | dict[int, int]) -> Expression:
+        """Return the entry of a table where tier j begins."""
+        return Expression.weighted_sum(
+            list(self.at[j].values()), [int(table[b]) for b in self.at[j]]
+        )
 
     def transferred(self, r: int, j: int) -> Expression:
-        """Return x(r, j), rounded down."""
-        per_byte = self.tokens(r) / Fraction(self.tables.bandwidth[j])
-        if (j, per_byte) not in self.transfers:
-            table = {b: rounded_transfer(self.tables, self.sigma, r, j, b) for b in self.at[j + 1]}
-            self.transfers[j, per_byte] = self.look_up(j + 1, table)
-        return self.transfers[j, per_byte]
+        """Return x(r, j) at the cut that is chosen."""
+        return self.look_up(j + 1, {b: self.transfer(r, j, b) for b in self.at[j + 1]})
 
 
-def build(instance: Instance, *, upper_bound: float | None) -> CpFormulation:
+def build(instance: Instance, *, upper_bound: float, cuts: Cuts | None = None) -> CpFormulation:
     """Build the model.
 
     Parameters
     ----------
     upper_bound
-        Seconds, the objective of a known plan. Worse ones are cut off.
+        Seconds, at least the objective of some plan. Worse ones are cut off.
+    cuts
+        Only plans with these cuts are in the model; all their runs fit on some node.
     """
     tables = make_tables(instance)
     _require_size(tables)
-    p = _program(tables, upper_bound)
+    p = _program(tables, upper_bound, cuts)
     cut_order(p)
     node_of_tier(p)
     memory(p)
@@ -112,106 +116,71 @@ def build(instance: Instance, *, upper_bound: float | None) -> CpFormulation:
     if instance.objective != "bottleneck":
         precedence(p)
         no_overlap(p)
-    of_one = [tier[0] for tier in p.d], [p.transferred(0, j) for j in p.tiers[:-1]]
-    served, transferred = of_one if instance.objective == "bottleneck" else ([], [])
-    p.model.minimize(objective(p.model, tables, p.sigma, p.E, served, transferred))
-    share = tables.request_count if instance.objective == "mean-latency" else 1
+        order(p)
+    minimize(p)
+    mean = instance.objective == "mean-latency"
     return CpFormulation(
         p.model,
         lambda values: _decode(p, values),
         lambda plan: _encode(p, plan),
-        unit=float(1 / (p.sigma * share)),
+        unit=float(1 / (p.sigma * (tables.request_count if mean else 1))),
+        offset=-float(tables.arrival_s.mean()) if mean else 0.0,
     )
 
 
 def _require_size(tables: Tables) -> None:
     requests, blocks = float(tables.request_count), float(tables.block_count)
-    nodes = float(sum(len(speed) for speed in tables.speed))
-    columns = 10 * requests * nodes + tables.tier_count * blocks
-    require_size(columns, requests * blocks * (2 * nodes + tables.tier_count))
+    tiers, nodes = tables.tier_count, float(sum(len(speed) for speed in tables.speed))
+    pairs = 0.0 if tables.instance.objective == "bottleneck" else requests**2
+    columns = tiers * blocks + requests * (nodes + 3 * tiers) + tiers * pairs
+    require_size(columns, requests * blocks * (2 * nodes + tiers) + pairs * (2 * tiers + 4 * nodes))
 
 
-def _program(tables: Tables, upper_bound: float | None) -> Program:
-    limits = windows(tables, upper_bound)
-    sigma = scale(tables, limits)
-    model = cp_model.CpModel()
-    count, tiers = tables.block_count, tables.tier_count
+def _program(tables: Tables, upper_bound: float, cuts: Cuts | None) -> Program:
+    limits = windows(tables, upper_bound, cuts)
+    # A look-up has N + 1 entries, each of which adds up N blocks at most as long as the horizon.
+    horizon = min(MOST_HORIZON, MOST_SUM // (tables.block_count + 1) ** 2)
+    sigma = horizon / Fraction(float((tables.arrival_s + limits.end[:, -1]).max()))
     timed = tables.instance.objective != "bottleneck"
-    starts, ends = starts_and_ends(model, tables, limits, sigma) if timed else ([], [])
+    model, tiers = cp_model.CpModel(), range(tables.tier_count)
+
+    def within(j: int) -> list[IntVar]:
+        earliest, latest = limits.start[:, j], limits.end[:, j]
+        ends = [
+            [math.floor(sigma * (Fraction(a) + Fraction(since))) for since in span]
+            for a, *span in zip(tables.arrival_s, earliest, latest, strict=True)
+        ]
+        return [model.new_int_var(low, max(low, high), "") for low, high in ends]
+
+    count, pairs = tables.block_count, list(itertools.permutations(range(len(tables.tokens)), 2))
     # Every tier before and behind an end has a block.
-    places = [
-        [0] if j == 0 else [count] if j == tiers else range(j, count - tiers + j + 1)
-        for j in range(tiers + 1)
-    ]
+    places = [[0], *(range(j, count - len(tiers) + j + 1) for j in tiers[1:]), [count]]
+    if cuts is not None:
+        places = [[cut] for cut in (0, *cuts, count)]
     return Program(
         tables=tables,
+        horizon=horizon,
         sigma=sigma,
         model=model,
-        cut=[model.new_int_var(min(where), max(where), "") for where in places],
         at=[{b: model.new_bool_var("") for b in where} for where in places],
         y=[
             [[model.new_bool_var("") for _ in speed] for _ in tables.tokens]
             for speed in tables.speed
         ],
-        S=starts,
-        d=[[model.new_int_var(0, HORIZON, "") for _ in tables.tokens] for _ in tables.speed],
-        E=ends,
+        d=[[model.new_int_var(0, horizon, "") for _ in tables.tokens] for _ in tiers],
+        S=[within(j) for j in tiers] if timed else [],
+        E=[within(j) for j in tiers] if timed else [],
+        first=[{pair: model.new_bool_var("") for pair in pairs} for _ in tiers] if timed else [],
     )
 
 
-def scale(tables: Tables, limits: Windows) -> Fraction:
-    """Return sigma, integers per second, so that the latest completion is at `HORIZON`."""
-    return HORIZON / Fraction(float((tables.arrival_s + limits.horizon_s).max()))
-
-
-def starts_and_ends(
-    model: cp_model.CpModel, tables: Tables, limits: Windows, sigma: Fraction
-) -> tuple[list[list[IntVar]], list[list[IntVar]]]:
-    """Return S and E by tier and request; a start is within its window, `arrival` included."""
-    starts, ends = [], []
-    for j in range(tables.tier_count):
-        from_ = [
-            math.floor(sigma * (Fraction(a) + Fraction(since)))
-            for a, since in zip(tables.arrival_s, limits.start[:, j], strict=True)
-        ]
-        until = [
-            math.floor(sigma * (Fraction(a) + Fraction(since)))
-            for a, since in zip(tables.arrival_s, limits.end[:, j], strict=True)
-        ]
-        pairs = [(a, max(a, b)) for a, b in zip(from_, until, strict=True)]
-        starts.append([model.new_int_var(a, b, "") for a, b in pairs])
-        ends.append([model.new_int_var(a, b, "") for a, b in pairs])
-    return starts, ends
-
-
-def prefix_tables(tables: Tables, per_flop: Fraction) -> tuple[list[int], list[int]]:
-    """Round prefix sums of the blocks' services: [a, b) lasts at least ``down[b] - up[a]``.
-
-    A block that alone takes longer than the horizon counts as just that: no run with it is in
-    any plan that is not cut off, and nothing overflows.
-    """
-    total, down, up = Fraction(0), [0], [0]
-    for block in tables.instance.blocks:
-        total += min(Fraction(block.flops_per_token) * per_flop, Fraction(HORIZON + 2))
-        down.append(math.floor(total))
-        up.append(math.ceil(total))
-    return down, up
-
-
-def rounded_transfer(tables: Tables, sigma: Fraction, r: int, j: int, cut: int) -> int:
-    """Return x(r, j) at a cut in integers, at most the true one and at most past the horizon."""
-    handed = tables.instance.requests[r].tokens * Fraction(tables.activation[cut - 1])
-    seconds = Fraction(tables.latency[j]) + handed / Fraction(tables.bandwidth[j])
-    return min(math.floor(sigma * seconds), HORIZON + 1)
-
-
 def cut_order(p: Program) -> None:
-    """Each end of a run is at one place, and each tier has a block: cut[j] + 1 <= cut[j+1]."""
-    for cut, at in zip(p.cut, p.at, strict=True):
+    """Let each end of a run be at one place, with at least one block between two of them."""
+    for at in p.at:
         p.model.add_exactly_one(at.values())
-        p.model.add(cut == sum(b * literal for b, literal in at.items()))
+    block = list(range(p.tables.block_count + 1))
     for j in p.tiers:
-        p.model.add(p.cut[j] + 1 <= p.cut[j + 1])
+        p.model.add(p.look_up(j, block) + 1 <= p.look_up(j + 1, block))
 
 
 def node_of_tier(p: Program) -> None:
@@ -222,25 +191,28 @@ def node_of_tier(p: Program) -> None:
 
 
 def memory(p: Program) -> None:
-    """Choose only nodes that fit: cut[j+1] <= reach_k(cut[j]), looked up."""
+    """Choose only nodes that fit: the run ends where the memory does, or before."""
+    block = list(range(p.tables.block_count + 1))
     for j in p.tiers:
         for size in set(p.tables.memory[j].tolist()):
-            ends = reach(p.tables, size)
-            if ends[0] == p.tables.block_count:
-                continue
             fits = p.model.new_bool_var("")
-            p.model.add(p.cut[j + 1] <= p.look_up(j, ends)).only_enforce_if(fits)
+            farthest = p.look_up(j, p.tables.reach(size).tolist())
+            p.model.add(p.look_up(j + 1, block) <= farthest).only_enforce_if(fits)
             for k in np.flatnonzero(p.tables.memory[j] == size):
                 for nodes in p.y[j]:
                     p.model.add_implication(nodes[k], fits)
 
 
 def service(p: Program) -> None:
-    """d[r,j] >= s(r, j, k) for the node that is chosen."""
+    """d[r,j] = s(r, j, k) for the node that is chosen, a difference of two sums, and E = S + d."""
     for j in p.tiers:
         for r in p.requests:
             for k, chosen in enumerate(p.y[j][r]):
-                p.model.add(p.d[j][r] >= p.served(r, j, k)).only_enforce_if(chosen)
+                work = p.work(r, j, k)
+                lasts = p.look_up(j + 1, work) - p.look_up(j, work)
+                p.model.add(p.d[j][r] == lasts).only_enforce_if(chosen)
+            if p.S:
+                p.model.add(p.E[j][r] == p.S[j][r] + p.d[j][r])
 
 
 def precedence(p: Program) -> None:
@@ -260,80 +232,64 @@ def no_overlap(p: Program) -> None:
             )
 
 
-def objective(
-    model: cp_model.CpModel,
-    tables: Tables,
-    sigma: Fraction,
-    ends: list[list[IntVar]],
-    served: Sequence[Expression],
-    transferred: Sequence[Expression],
-) -> Expression:
-    """Return the objective in integers, times R for `mean-latency`; there, arrivals round UP.
+def order(p: Program) -> None:
+    """Of two requests on a node one is first, and the other starts after its end (implied)."""
+    for j in p.tiers:
+        for (r, q), first in p.first[j].items():
+            p.model.add(p.S[j][q] >= p.E[j][r]).only_enforce_if(first)
+            if r < q:
+                for one, other in zip(p.y[j][r], p.y[j][q], strict=True):
+                    p.model.add_bool_or(first, p.first[j][q, r], ~one, ~other)
 
-    For `bottleneck`, of the only request's ``served`` and ``transferred`` by tier.
-    """
-    if tables.instance.objective == "mean-latency":
-        return sum(ends[-1]) - sum(math.ceil(sigma * Fraction(a)) for a in tables.arrival_s)
-    z = model.new_int_var(0, 2 * HORIZON, "")
-    largest_of = ends[-1] if tables.instance.objective == "makespan" else served
-    for value in largest_of:
-        model.add(z >= value)
-    return z + sum(transferred)
+
+def minimize(p: Program) -> None:
+    """Minimise the sum of ends; the latest one; or the largest service plus the transfers."""
+    if p.tables.instance.objective == "mean-latency":
+        p.model.minimize(Expression.sum(*p.E[-1]))
+        return
+    z = p.model.new_int_var(0, p.horizon, "z")
+    if p.tables.instance.objective == "makespan":
+        p.model.add_max_equality(z, p.E[-1])
+        p.model.minimize(z)
+        return
+    p.model.add_max_equality(z, [d for (d,) in p.d])
+    p.model.minimize(z + Expression.sum(0, *(p.transferred(0, j) for j in p.tiers[:-1])))
 
 
 def _decode(p: Program, values: list[int]) -> Solution:
-    cuts = tuple(int(values[cut.index]) for cut in p.cut[1:-1])
+    cuts = [next(b for b, literal in at.items() if values[literal.index]) for at in p.at[1:-1]]
     node = np.array(
         [[[values[y.index] for y in nodes].index(1) for nodes in chosen] for chosen in p.y]
     ).T
     when = np.zeros(node.shape)
     if p.S:
         when = np.array([[float(values[s.index]) for s in starts] for starts in p.S]).T
-    return plan_in_order(p.tables, cuts, node, when)
+    return plan_in_order(p.tables, tuple(cuts), node, when)
 
 
 def _encode(p: Program, solution: Solution) -> dict[int, int]:
-    """Return hints for everything but which memory fits, and the greatest: they follow."""
+    """Return hints: a plan's choices, and times in its order that are as early as they can be."""
     cuts, node, start = layout(p.tables, solution)
-    hints = {}
-    for j, end in enumerate((0, *cuts, p.tables.block_count)):
-        hints |= {p.cut[j].index: end}
-        hints |= {literal.index: int(b == end) for b, literal in p.at[j].items()}
-    transfers = []
-    for j, (a, b) in enumerate(p.tables.runs(cuts)):
-        for r in p.requests:
-            hints |= {y.index: int(k == node[r, j]) for k, y in enumerate(p.y[j][r])}
-            per_flop = p.tokens(r) / Fraction(p.tables.speed[j][node[r, j]])
-            down, up = prefix_tables(p.tables, per_flop)
-            hints[p.d[j][r].index] = max(0, down[b] - up[a])
-        if j < len(cuts):
-            transfers.append([rounded_transfer(p.tables, p.sigma, r, j, b) for r in p.requests])
-    if p.S:
-        services = [[hints[d.index] for d in tier] for tier in p.d]
-        hints |= hinted_times(p.S, p.E, services, transfers, node, start)
-    return hints
-
-
-def hinted_times(
-    starts: list[list[IntVar]],
-    ends: list[list[IntVar]],
-    services: Sequence[Sequence[int]],
-    transfers: Sequence[Sequence[int]],
-    node: IntArray,
-    when: FloatArray,
-) -> dict[int, int]:
-    """Return starts and ends in integers, as early as possible in the order of a plan."""
     hints: dict[int, int] = {}
+    for at, end in zip(p.at, (0, *cuts, p.tables.block_count), strict=True):
+        hints |= {literal.index: int(b == end) for b, literal in at.items()}
     ready = [0] * len(node)
-    for j, tier in enumerate(starts):
+    for j, (a, b) in enumerate(p.tables.runs(cuts)):
         free: dict[int, int] = {}
-        for r in np.argsort(when[:, j], kind="stable").tolist():
-            least = tier[r].proto.domain[0]
+        in_order = np.argsort(start[:, j], kind="stable").tolist()
+        for r in in_order:
             k = int(node[r, j])
-            begin = max(ready[r], free.get(k, 0), least)
-            free[k] = ready[r] = begin + services[j][r]
-            hints[tier[r].index] = begin
-            hints[ends[j][r].index] = ready[r]
-        if j < len(transfers):
-            ready = [time + x for time, x in zip(ready, transfers[j], strict=True)]
+            work = p.work(r, j, k)
+            hints |= {y.index: int(other == k) for other, y in enumerate(p.y[j][r])}
+            hints[p.d[j][r].index] = work[b] - work[a]
+            if p.S:
+                begin = max(ready[r], free.get(k, 0), p.S[j][r].proto.domain[0])
+                free[k] = ready[r] = begin + work[b] - work[a]
+                hints |= {p.S[j][r].index: begin, p.E[j][r].index: ready[r]}
+            if j < len(cuts):
+                ready[r] += p.transfer(r, j, b)
+        if p.S:
+            for r, q in itertools.combinations(in_order, 2):
+                hints[p.first[j][r, q].index] = int(node[r, j] == node[q, j])
+                hints[p.first[j][q, r].index] = 0
     return hints

@@ -17,8 +17,8 @@ import numpy as np
 from shardopt.models.formulation import LinearFormulation, require_size
 from shardopt.models.linear import LinearModel
 from shardopt.models.partition_schedule.data import Instance, Solution
-from shardopt.models.partition_schedule.formulations.common import layout, plan_in_order, reach
-from shardopt.models.partition_schedule.formulations.windows import Windows, longest_s, windows
+from shardopt.models.partition_schedule.formulations.common import layout, plan_in_order
+from shardopt.models.partition_schedule.formulations.windows import Windows, windows
 from shardopt.models.partition_schedule.tables import FloatArray, IntArray, Tables, make_tables
 
 
@@ -28,7 +28,8 @@ class Program:
 
     ``unit`` is what 1.0 of a time in the model stands for, in seconds. ``u[i, j]`` has a column
     for all j from 0 to T, the first being 0 and the last 1. ``S`` and ``first`` are empty where
-    starts play no part. ``z`` is the makespan or the largest service, if there is one.
+    starts play no part. ``z`` is the makespan or the largest service; `mean-latency` has no use
+    for it.
     """
 
     tables: Tables
@@ -42,7 +43,7 @@ class Program:
     x: IntArray
     S: IntArray
     first: list[dict[tuple[int, int], int]]
-    z: int | None
+    z: int
 
     @property
     def requests(self) -> range:
@@ -60,16 +61,17 @@ class Program:
         What is longer than any plan allows counts for twice that: it stays excluded, and a
         hopeless node spoils no coefficients.
         """
-        return np.minimum(seconds, 2.0 * self.windows.horizon_s[r]) / self.unit
+        longest = 2.0 * float(self.windows.end[r, -1])
+        return np.minimum(seconds, longest) / self.unit
 
 
-def build(instance: Instance, *, upper_bound: float | None) -> LinearFormulation:
+def build(instance: Instance, *, upper_bound: float) -> LinearFormulation:
     """Build the model.
 
     Parameters
     ----------
     upper_bound
-        Seconds, the objective of a known plan. Worse ones are cut off.
+        Seconds, at least the objective of some plan. Worse ones are cut off.
     """
     tables = make_tables(instance)
     _require_size(tables)
@@ -82,7 +84,6 @@ def build(instance: Instance, *, upper_bound: float | None) -> LinearFormulation
     if instance.objective == "bottleneck":
         bottleneck(p)
     else:
-        arrival(p)
         precedence(p)
         no_overlap(p)
     if instance.objective == "makespan":
@@ -95,48 +96,52 @@ def build(instance: Instance, *, upper_bound: float | None) -> LinearFormulation
 def _require_size(tables: Tables) -> None:
     requests, blocks = float(tables.request_count), float(tables.block_count)
     nodes = float(sum(len(speed) for speed in tables.speed))
-    pairs = 0.0 if tables.instance.objective == "bottleneck" else tables.tier_count * requests**2
-    columns = blocks * (tables.tier_count + 1) + nodes * requests + pairs
-    nonzeros = (2 * nodes + 4 * tables.tier_count) * requests * blocks + 3 * nodes * blocks
-    require_size(columns, nonzeros + 2 * nodes * requests * min(pairs, requests) + 5 * pairs)
+    pairs = 0.0 if tables.instance.objective == "bottleneck" else requests**2
+    tiers = tables.tier_count
+    columns = blocks * (tiers + 1) + nodes * requests + tiers * pairs
+    nonzeros = (2 * nodes + 4 * tiers) * requests * blocks + 3 * nodes * blocks
+    require_size(columns, nonzeros + (2 * nodes + 4 * tiers) * pairs)
 
 
-def _columns(tables: Tables, upper_bound: float | None) -> Program:
+def _columns(tables: Tables, upper_bound: float) -> Program:
     requests, tiers, count = tables.request_count, tables.tier_count, tables.block_count
     objective = tables.instance.objective
     timed = objective != "bottleneck"
-    last = np.zeros((requests, tiers))
+    limits = windows(tables, upper_bound)
+    mean = np.zeros((requests, tiers))
     if objective == "mean-latency":
-        last[:, -1] = 1.0 / requests  # the mean of S + d on the last tier
+        mean[:, -1] = 1.0 / requests  # of S + d on the last tier
     model = LinearModel()
-    one = np.broadcast_to(np.arange(tiers + 1) == tiers, (count, tiers + 1)).astype(np.float64)
-    zero = np.broadcast_to(np.arange(tiers + 1) > 0, (count, tiers + 1)).astype(np.float64)
-    u = model.add_columns(one.size, lower=one.ravel(), upper=zero.ravel(), integer=True)
+    end = np.broadcast_to(np.arange(tiers + 1), (count, tiers + 1)).ravel()
+    u = model.add_columns(end.size, lower=end == tiers, upper=end > 0, integer=True)
     fits = [model.add_columns(len(speed), upper=1.0) for speed in tables.speed]
     y = [
         model.add_binaries(requests * len(speed)).reshape(requests, len(speed))
         for speed in tables.speed
     ]
-    d = model.add_columns(last.size, cost=last.ravel()).reshape(last.shape)
+    d = model.add_columns(mean.size, cost=mean.ravel()).reshape(mean.shape)
     x = model.add_columns(requests * (tiers - 1), cost=0.0 if timed else 1.0)
-    starts = model.add_columns(last.size if timed else 0, cost=last.ravel() if timed else 0.0)
-    limits = windows(tables, upper_bound)
+    S = np.empty((0, tiers), dtype=np.int64)
+    if timed:  # within windows, of which `arrival` is part
+        low = limits.start.ravel() / upper_bound
+        high = np.maximum(low, (limits.end - limits.service).ravel() / upper_bound)
+        S = model.add_columns(mean.size, cost=mean.ravel(), lower=low, upper=high)
+        S = S.reshape(mean.shape)
     pairs = _pairs(tables, limits) if timed else []
     first = [dict(zip(them, model.add_binaries(len(them)).tolist(), strict=True)) for them in pairs]
-    z = None if objective == "mean-latency" else int(model.add_columns(1, cost=1.0)[0])
     return Program(
         tables=tables,
-        unit=longest_s(tables) if upper_bound is None else upper_bound,
+        unit=upper_bound,
         windows=limits,
         model=model,
-        u=u.reshape(one.shape),
+        u=u.reshape(count, tiers + 1),
         fits=fits,
         y=y,
         d=d,
         x=x.reshape(requests, tiers - 1),
-        S=starts.reshape(requests, tiers) if timed else starts,
+        S=S,
         first=first,
-        z=z,
+        z=int(model.add_columns(1, cost=0.0 if objective == "mean-latency" else 1.0)[0]),
     )
 
 
@@ -177,7 +182,7 @@ def memory(p: Program) -> None:
     the last one implies the others.
     """
     for j in p.tiers:
-        ends = {size: reach(p.tables, size) for size in set(p.tables.memory[j].tolist())}
+        ends = {size: p.tables.reach(size) for size in set(p.tables.memory[j].tolist())}
         for k, size in enumerate(p.tables.memory[j].tolist()):
             for a, b in enumerate(ends[size]):
                 if b < p.tables.block_count and b != ends[size][a + 1]:
@@ -189,15 +194,15 @@ def memory(p: Program) -> None:
 
 def service(p: Program) -> None:
     """d[r,j] >= n_r F_j / C_jk - big (1 - y[r,j,k]); big is n_r F_j / C_jk at its largest."""
-    flops = np.diff(p.tables.flops_before)
+    flops = np.array([block.flops_per_token for block in p.tables.instance.blocks])
     for j in p.tiers:
-        ends = np.array(reach(p.tables, int(p.tables.memory[j].max())))
+        ends = p.tables.reach(int(p.tables.memory[j].max()))
         for r in p.requests:
             for k, speed in enumerate(p.tables.speed[j]):
                 times = p.units(p.tables.tokens[r] * flops / speed, r)
                 before = np.append(0.0, np.cumsum(times))
                 most = (before[ends] - before).max()
-                big = max(0.0, most - p.windows.least[r, j] / p.unit)
+                big = max(0.0, most - p.windows.service[r, j] / p.unit)
                 columns, values = _on_tier(p, j, -times)
                 columns = np.append(columns, [p.d[r, j], p.y[j][r, k]])
                 p.model.add_row(columns, np.append(values, [1.0, -big]), lower=-big)
@@ -212,15 +217,6 @@ def transfer(p: Program) -> None:
             ends_here = np.append(times, 0.0) - np.append(0.0, times)
             columns = np.append(p.u[:, j + 1], p.x[r, j])
             p.model.add_row(columns, np.append(-ends_here, 1.0), lower=0.0, upper=0.0)
-
-
-def arrival(p: Program) -> None:
-    """S[r,0] >= 0, its arrival, and S[r,j] within its window."""
-    for r in p.requests:
-        for j in p.tiers:
-            earliest = p.windows.start[r, j] / p.unit
-            latest = (p.windows.end[r, j] - p.windows.least[r, j]) / p.unit
-            p.model.add_row([p.S[r, j]], lower=earliest, upper=max(earliest, latest))
 
 
 def precedence(p: Program) -> None:
@@ -250,19 +246,14 @@ def no_overlap(p: Program) -> None:
 def makespan(p: Program) -> None:
     """Let z >= A_r + S + d on the last tier."""
     for r in p.requests:
-        columns = [_z(p), p.S[r, -1], p.d[r, -1]]
+        columns = [p.z, p.S[r, -1], p.d[r, -1]]
         p.model.add_row(columns, [1.0, -1.0, -1.0], lower=p.tables.arrival_s[r] / p.unit)
 
 
 def bottleneck(p: Program) -> None:
     """Let z >= d[0,j]."""
     for j in p.tiers:
-        p.model.add_row([_z(p), p.d[0, j]], [1.0, -1.0], lower=0.0)
-
-
-def _z(p: Program) -> int:
-    assert p.z is not None
-    return p.z
+        p.model.add_row([p.z, p.d[0, j]], [1.0, -1.0], lower=0.0)
 
 
 def _on_tier(p: Program, j: int, values: FloatArray) -> tuple[IntArray, FloatArray]:
@@ -295,9 +286,8 @@ def _encode(p: Program, solution: Solution) -> FloatArray:
         for j, pairs in enumerate(p.first):
             for (r, q), first in pairs.items():
                 values[first] = node[r, j] == node[q, j] and start[r, j] < start[q, j]
-    if p.z is not None:
-        ends = values[p.d[0]]
-        if p.S.size:
-            ends = values[p.S[:, -1]] + values[p.d[:, -1]] + p.tables.arrival_s / p.unit
-        values[p.z] = ends.max()
+    ends = values[p.d[0]]
+    if p.S.size:
+        ends = values[p.S[:, -1]] + values[p.d[:, -1]] + p.tables.arrival_s / p.unit
+    values[p.z] = ends.max()
     return values
