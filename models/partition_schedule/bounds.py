@@ -64,12 +64,15 @@ def bound_of_cuts(tables: Tables, cuts: Cuts) -> float:
         ends.append(heads[-1] + service)
     makespan = tables.instance.objective == "makespan"
     total = float(ends[-1].max()) if makespan else math.fsum(ends[-1])
-    of_tier = _greatest_at_tier if makespan else _sum_at_tier
     tail = np.zeros(tables.request_count)
     for j in range(tables.tier_count - 1, -1, -1):
         order = np.argsort(heads[j], kind="stable")
-        jobs = (heads[j][order], works[j][order], ends[j][order], tail[order])
-        total = max(total, of_tier(*jobs, speeds[j]))
+        head, work, left, speed = heads[j][order], works[j][order], tail[order], speeds[j]
+        if makespan:
+            total = max(total, largest_tail_first(head, work, left, speed))
+            total = max(total, suffix_bound(head, work, left, speed))
+        else:
+            total = max(total, _sum_at_tier(head, work, ends[j][order], left, speed))
         if j > 0:
             tail = tail + services[j] + transfers[j - 1]
     return _objective(tables, total)
@@ -81,14 +84,6 @@ def _sum_at_tier(
     """Return a bound of the sum of completions plus tails; ``own`` are ends if alone."""
     done = np.maximum(shortest_remaining(head, work, speed), np.sort(own))
     return max(math.fsum(done), positional(head, work, own, speed)) + math.fsum(tail)
-
-
-def _greatest_at_tier(
-    head: FloatArray, work: FloatArray, own: FloatArray, tail: FloatArray, speed: FloatArray
-) -> float:
-    """Return a bound of the greatest completion plus tail; that of jobs alone is known."""
-    del own
-    return max(largest_tail_first(head, work, tail, speed), suffix_bound(head, work, tail, speed))
 
 
 def _objective(tables: Tables, total: float) -> float:
@@ -174,19 +169,19 @@ def _worthwhile(speed: FloatArray, memory: IntArray) -> list[tuple[float, int]]:
 def _window_min(values: FloatArray, low: IntArray, high: IntArray) -> FloatArray:
     """Return the least of ``values[low[i]:high[i]]`` for each i, infinite where it is empty.
 
-    ``tables[k][i]`` is the least of 2^k values from i on; two of these cover any window.
+    ``least_of[k, i]`` is the least of 2^k values from i on; two of these cover any window.
     """
     powers = [values]
     while 2 ** len(powers) <= len(values):
         last, step = powers[-1], 2 ** (len(powers) - 1)
         shifted = np.concatenate([last[step:], np.full(step, np.inf)])
         powers.append(np.minimum(last, shifted))
-    tables = np.stack(powers)
+    least_of = np.stack(powers)
     width = high - low
     some = width > 0
     least = np.full(len(low), np.inf)
     k = np.frexp(width[some].astype(np.float64))[1] - 1
     least[some] = np.minimum(
-        tables[k, low[some]], tables[k, high[some] - np.left_shift(1, k.astype(np.int64))]
+        least_of[k, low[some]], least_of[k, high[some] - np.left_shift(1, k.astype(np.int64))]
     )
     return least

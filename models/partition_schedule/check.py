@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import sys
 from collections.abc import Iterator
@@ -44,7 +43,7 @@ def check(instance: Instance, solution: Solution) -> CheckReport:
         violations = (
             *_memory(instance, solution, times),
             *_ready(solution, times, eps),
-            *_no_overlap(instance, solution, times, eps),
+            *_no_overlap(solution, times, eps),
         )
         return CheckReport(objective_of(instance, times), violations)
 
@@ -163,24 +162,17 @@ def _early(
         yield Violation(constraint, f"assignments[{n}].start_s[{j}]", amount, message)
 
 
-def _no_overlap(
-    instance: Instance, solution: Solution, times: Timeline, eps: float
-) -> Iterator[Violation]:
+def _no_overlap(solution: Solution, times: Timeline, eps: float) -> Iterator[Violation]:
     """Of two services on a node, one comes after the other, early by eps at most.
 
     Whichever order leaves the later one less early counts: that is the order of start + end.
     Then it is enough to compare each start with the latest end before it.
     """
-    node_count = sum(len(tier.nodes) for tier in instance.tiers)
     for j in range(len(times.runs)):
         start, end, node = times.start_s[:, j], times.end_s[:, j], times.node[:, j]
         # Halves, because the sum of two large numbers may not be a number.
         order = np.lexsort((start / 2 + end / 2, node))
-        limits = np.searchsorted(node[order], np.arange(node_count + 1))
-        for low, high in itertools.pairwise(limits.tolist()):
-            if high - low < 2:
-                continue
-            rows = order[low:high]
+        for rows in np.split(order, np.flatnonzero(np.diff(node[order])) + 1):
             latest = np.maximum.accumulate(end[rows])
             holder = np.maximum.accumulate(np.where(end[rows] == latest, np.arange(len(rows)), 0))
             early_s = latest[:-1] - start[rows[1:]]

@@ -121,14 +121,12 @@ class Tables:
 
     def to_solution(self, cuts: Cuts, node: IntArray, start: FloatArray) -> Solution:
         """Return the plan of ``node[r, tier]``, counted within the tier, and ``start[r, tier]``."""
-        names = self.nodes
-        rows = zip(node.tolist(), (start + self.origin_s).tolist(), strict=True)
+        columns = zip(self.nodes, node.T.tolist(), strict=True)
+        served_by = zip(*([names[k] for k in column] for names, column in columns), strict=True)
+        starts = map(tuple, (start + self.origin_s).tolist())
         return Solution(
             tuple(int(cut) for cut in cuts),
-            tuple(
-                Assignment(r, tuple(names[j][k] for j, k in enumerate(chosen)), tuple(starts))
-                for r, (chosen, starts) in enumerate(rows)
-            ),
+            tuple(map(Assignment, range(self.request_count), served_by, starts)),
         )
 
 
