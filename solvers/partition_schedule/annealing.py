@@ -15,8 +15,8 @@ from shardopt.solvers.budget import Budget
 from shardopt.solvers.jit import compiled
 from shardopt.solvers.partition_schedule.frame import Frame
 
-DISPATCHES = 10_000_000
-"""How many dispatches may be tried in all: less than a second."""
+LOOKS = 20_000_000
+"""How often a node may be considered for a request in all: less than a second."""
 TRIALS = 300
 """Plans tried, per pair of requests; few requests need no more."""
 MOST_REQUESTS = 1000
@@ -29,7 +29,7 @@ def annealed(frame: Frame, cuts: Cuts, budget: Budget) -> tuple[Cuts, Solution] 
     if requests > MOST_REQUESTS:
         return None
     kernels, _ = compiled("partition_schedule.schedule_kernels.orders")
-    trials = min(TRIALS * requests**2, DISPATCHES // (requests * tiers))
+    trials = min(TRIALS * requests**2, LOOKS // (requests * len(frame.nodes)))
     moved = np.array(cuts, dtype=np.int64)
     order = np.argsort(frame.arrays[2], kind="stable")
     choice = np.full((requests, tiers), -1, dtype=np.int64)
