@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import psutil
 from block_placement_gaps import gap_table
+from gap_study import instance_count
 from harness import LIMIT_S, Cases, run
 from rich.table import Table
 
@@ -120,7 +121,7 @@ def formulations(fast: bool) -> Table:
 
 def gaps(fast: bool) -> Table:
     """Heuristics and baselines against `exact` on many draws of every preset."""
-    return gap_table(2 if fast else int(os.environ.get("BENCH_GAPS", "10")))
+    return gap_table(instance_count(fast))
 
 
 def compare(cases: Iterable[Case]) -> Table:

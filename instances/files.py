@@ -68,7 +68,8 @@ def read_solution(path: str | Path, problem: str) -> AnySolution:
         Also when the file belongs to another problem or holds no solution.
     """
     try:
-        return solution_from_json(read_json(path), problem)
+        # What is no finite number is for the schema, or for the checker, to refuse.
+        return solution_from_json(read_json(path, finite=False), problem)
     except InputError as error:
         raise error.in_file(str(path)) from None
 

@@ -86,14 +86,14 @@ class _AbsentOr:
 AbsentOr = _AbsentOr()
 
 
-def read_json(path: str | Path) -> Any:
+def read_json(path: str | Path, *, finite: bool = True) -> Any:
     """Read a ``.json`` or ``.json.gz`` file.
 
     Raises
     ------
     InputError
         Not there, a directory, not readable, empty, not UTF-8, not JSON, or not strict JSON
-        (NaN, Infinity, a key given twice).
+        (a key given twice; NaN and Infinity, unless ``finite`` is off).
     """
     path = Path(path)
     try:
@@ -102,7 +102,7 @@ def read_json(path: str | Path) -> Any:
         raw = path.read_bytes()
         if raw[:2] == b"\x1f\x8b":
             raw = _gunzip(raw)
-        return parse_json(raw)
+        return parse_json(raw, finite=finite)
     except InputError as error:
         raise error.in_file(str(path)) from None
     except FileNotFoundError:
@@ -112,7 +112,7 @@ def read_json(path: str | Path) -> Any:
         raise InputError(reason, "a readable file", file=str(path)) from None
 
 
-def parse_json(raw: bytes) -> Any:
+def parse_json(raw: bytes, *, finite: bool = True) -> Any:
     """Parse strict JSON from UTF-8 bytes; raises `InputError`."""
     if not raw.strip():
         raise InputError("an empty file", "a JSON object")
@@ -129,7 +129,7 @@ def parse_json(raw: bytes) -> Any:
         raise InputError(f"{error.msg} at {place}", "valid JSON") from None
     except RecursionError:
         raise InputError("JSON nested too deeply", "a JSON object") from None
-    _refuse_lax_json(value)
+    _refuse_lax_json(value, finite)
     return value
 
 
@@ -166,7 +166,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return lax
 
 
-def _refuse_lax_json(value: Any) -> None:
+def _refuse_lax_json(value: Any, finite: bool) -> None:
     """Refuse, with its place, what Python's parser lets pass: NaN, infinity, a repeated key."""
     stack: list[tuple[Any, tuple[int | str, ...]]] = [([value], ())]
     while stack:
@@ -178,7 +178,7 @@ def _refuse_lax_json(value: Any) -> None:
         for step, item in entries:
             if isinstance(item, (dict, list)):
                 stack.append((item, (*location, step)))
-            elif isinstance(item, float) and not math.isfinite(item):
+            elif finite and isinstance(item, float) and not math.isfinite(item):
                 where = place((*location, step)[1:])
                 raise InputError(shown(item), f"a number up to {MAX_NUMBER:g}", where)
 

@@ -14,6 +14,9 @@ from shardopt.models.linear import LinearModel
 if TYPE_CHECKING:
     from ortools.sat.python.cp_model import CpModel
 
+MAX_COLUMNS = 5e6
+MAX_NONZEROS = 5e7
+
 
 @dataclass(frozen=True)
 class LinearFormulation:
@@ -102,3 +105,12 @@ class SeriesFormulation(SearchFormulation):
 
 class TooLargeError(Exception):
     """A formulation refuses to be built: its estimated size is beyond what fits in memory."""
+
+
+def require_size(columns: float, nonzeros: float = 0.0) -> None:
+    """Refuse a model whose estimated size is beyond what fits in memory."""
+    if columns > MAX_COLUMNS or nonzeros > MAX_NONZEROS:
+        raise TooLargeError(
+            f"the model would have about {columns:.2g} columns and {nonzeros:.2g} nonzeros; "
+            f"the limits are {MAX_COLUMNS:.2g} and {MAX_NONZEROS:.2g}"
+        )

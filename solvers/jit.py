@@ -7,6 +7,7 @@ import logging
 import sys
 import threading
 import time
+from pathlib import Path
 from types import ModuleType
 
 _log = logging.getLogger("shardopt")
@@ -40,3 +41,16 @@ def compiled(module: str) -> tuple[ModuleType, float]:
     finally:
         notice.cancel()
     return loaded, time.perf_counter() - began
+
+
+def forget_outdated(folder: str) -> None:
+    """Delete what numba has cached of a folder's kernels if any of its files is newer.
+
+    A cached kernel has those that it calls inside, and numba looks only at the file that the
+    kernel itself is in. To be called by the package's ``__init__.py``.
+    """
+    changed = max(path.stat().st_mtime for path in Path(folder).glob("*.py"))
+    cached = list(Path(folder, "__pycache__").glob("*.nbi"))
+    if any(path.stat().st_mtime <= changed for path in cached):
+        for path in cached:
+            path.unlink(missing_ok=True)

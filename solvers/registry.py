@@ -24,7 +24,8 @@ class SolverRow:
     needed. ``fixed`` are arguments that this row always passes. ``needs`` names packages
     outside the core; ``compiled`` marks solvers with just-in-time compiled kernels;
     ``verify_with`` names the solvers that ``--verify`` asks for a second opinion.
-    ``needs_start`` marks solvers that only improve a given plan.
+    ``needs_start`` marks solvers that only improve a given plan; ``partial`` marks exact ones
+    that answer ``unknown`` to some instances of the problem because they are not made for them.
     """
 
     name: str
@@ -35,6 +36,7 @@ class SolverRow:
     proves_bounds: bool = False
     warm_start: bool = False
     needs_start: bool = False
+    partial: bool = False
     fixed: Mapping[str, Any] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     compiled: bool = False

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
+from pathlib import Path
 
 from shardopt.models.discover import problem_ids
 from shardopt.solvers.jit import compiled
@@ -11,10 +12,13 @@ from shardopt.solvers.jit import compiled
 def main() -> None:
     """Compile (or load from the cache) the kernels of every problem that has any."""
     for problem in problem_ids():
-        module = f"{problem.replace('-', '_')}.kernels"
-        if importlib.util.find_spec(f"shardopt.solvers.{module}"):
-            _, seconds = compiled(module)
-            print(f"{problem}: kernels ready in {seconds:.1f} s")
+        package = importlib.import_module(f"shardopt.solvers.{problem.replace('-', '_')}")
+        folder = Path(package.__path__[0])
+        paths = [*folder.glob("*kernels.py"), *folder.glob("*kernels/[!_]*.py")]
+        for path in sorted(path.relative_to(folder).with_suffix("") for path in paths):
+            name = ".".join(path.parts)
+            _, seconds = compiled(f"{folder.name}.{name}")
+            print(f"{problem}: {name} ready in {seconds:.1f} s")
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def test_that_a_result_keeps_the_contract(problem, row, case):
     result = solve(instance, row)
     assert_contract(instance, row, result, optimum)
     assert result.termination == "completed"
-    if row.kind == "exact":
+    if row.kind == "exact" and not (row.partial and result.status == "unknown"):
         assert result.status == ("infeasible" if optimum is None else "optimal")
     if row.kind == "reference":
         assert isinstance(result.extra["reference"], float)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 PLAIN_WIDTH = 100
 """Columns of output that goes to a file or a pipe."""
-_NEAREST = {"░": ":", "·": ".", "»": ">", "█": "#", "…": "~", "─": "-"}
+_NEAREST = {"░": ":", "▒": "+", "▓": "%", "·": ".", "»": ">", "█": "#", "…": "~", "─": "-"}
 
 
 def stdout_console() -> Console:

@@ -21,7 +21,7 @@ Example:
 )
 @click.argument("problem")
 @click.option("--preset", metavar="NAME", help="The preset; without it, all are listed.")
-@click.option("--seed", metavar="N", help="Seed of the random numbers.  [default: 0]")
+@click.option("--seed", metavar="N", help="Seed of the random numbers.  [default: the preset's]")
 @click.option("-o", "--output", metavar="FILE", help="Write to FILE (.json or .json.gz).")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[--OPTION VALUE]...")
 def command(
@@ -101,6 +101,7 @@ def _options(function: Callable[..., Any]) -> list[str]:
     for name, kind in option_types(function, frozenset()).items():
         value = parameters[name].default
         others = [choice for choice in choices(kind) if choice != value]
+        value = "(none)" if value is None else value
         # A no-break space keeps an option and its value on one line.
         options.append(
             f"--{name.replace('_', '-')}\N{NO-BREAK SPACE}" + "|".join(map(str, [value, *others]))

@@ -6,7 +6,8 @@ from rich.text import Text
 
 from shardopt.cold_start.phases import KINDS, Phase, PhaseKind, phases
 from shardopt.models.cold_start.evaluate import StageTimes
-from shardopt.units import aligned, nice_step, printable
+from shardopt.ruler import time_axis
+from shardopt.units import aligned, printable
 
 MARK: dict[PhaseKind, str] = {"load": "░", "wait": "·", "receive": "»", "compute": "█"}
 STYLE: dict[PhaseKind, str] = {
@@ -29,7 +30,7 @@ def gantt_text(rows: tuple[StageTimes, ...], layerwise: bool, width: int) -> Tex
     columns = max(_LEAST_BAR, width - margin - max(map(len, finishes)) - 2)
     span = rows[-1].finish_s
     chart = Text(no_wrap=True, overflow="crop")
-    chart.append(_axis(span, columns, margin))
+    chart.append(time_axis(span, columns, margin))
     for row, name, run, finish in zip(rows, names, runs, finishes, strict=True):
         chart.append(f"{name:<{margin - len(run) - 2}}{run}  ")
         lanes = _lanes(phases(row), layerwise)
@@ -70,16 +71,3 @@ def _bar(lane: list[Phase], span: float, columns: int) -> Text:
     for kind in cells[:used]:
         bar.append(MARK[kind] if kind else " ", style=STYLE[kind] if kind else "")
     return bar
-
-
-def _axis(span: float, columns: int, margin: int) -> str:
-    """Return two lines: the seconds, and a ruler with a mark at each of them."""
-    step = nice_step(span, max(1, columns // 10))
-    labels, ruler = [" "] * (columns + 10), ["-"] * columns
-    for n in range(int(span / step * (1 + 1e-9)) + 1 if span > 0 else 1):
-        at = min(round(n * step / span * columns) if span > 0 else 0, columns - 1)
-        ruler[at] = "+"
-        label = f"{n * step:.6g}"
-        labels[at : at + len(label)] = label
-    head = "seconds".ljust(margin)[:margin]
-    return head + "".join(labels).rstrip() + "\n" + " " * margin + "".join(ruler) + "\n"

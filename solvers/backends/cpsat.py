@@ -59,6 +59,10 @@ def _solver(run: Run) -> cp_model.CpSolver:
     solver.parameters.relative_gap_limit = 0.0
     solver.parameters.absolute_gap_limit = 0.0
     solver.parameters.catch_sigint_signal = False  # Ctrl-C is ours to translate
+    # 9.15 multiplies coefficients of conditional rows in the one, and adds up those of binaries
+    # in 32 bits in the other (google/or-tools issue 5293): above 2^31 both cut off optima.
+    solver.parameters.auto_detect_greater_than_at_least_one_of = False
+    solver.parameters.presolve_inclusion_work_limit = 0
     if math.isfinite(run.left()):
         solver.parameters.max_time_in_seconds = run.left()
     return solver

@@ -159,6 +159,21 @@ def test_that_cp_sat_stopped_before_its_search_proves_nothing():
     assert heard.verdict.bound is None or heard.verdict.bound <= -70
 
 
+@pytest.mark.parametrize("presolve", [True, False])
+def test_that_large_coefficients_of_conditional_rows_leave_the_optimum_in_cp_sat(presolve):
+    # CP-SAT 9.15 calls this infeasible, from 2^34 on and without presolve.
+    model = cp_model.CpModel()
+    x, z = model.new_int_var(1, 3, "x"), model.new_int_var(0, 2**42, "z")
+    chosen = model.new_bool_var("chosen")
+    model.add(z >= 2**39 * x).only_enforce_if(chosen)
+    model.add(z >= 2**38 * x).only_enforce_if(~chosen)
+    model.minimize(z)
+    formulation = CpFormulation(model, lambda v: v, lambda v: v, unit=1.0)
+    heard = run_adapter("cp-sat", formulation, presolve=presolve)
+    assert not heard.verdict.infeasible
+    assert heard.verdict.bound == 2**38
+
+
 def test_that_a_cp_sat_model_that_may_overflow_is_refused_in_words():
     result = solve_toy(
         toy_models.instance(3.0, 2.0), "cp-sat", build="toy_models:build_overflowing"

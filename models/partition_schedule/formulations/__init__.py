@@ -1,0 +1,1 @@
+"""The formulations of `partition-schedule`, one per module."""
