@@ -52,7 +52,7 @@ def when_solving(act) -> threading.Thread:
 
 
 def test_that_a_backend_that_ignores_its_limit_is_killed_and_its_last_word_counts():
-    result = solve_toy(INSTANCE, "fakes.deaf", time_limit=1.0, isolated=True)
+    result = solve_toy(INSTANCE, "fakes.deaf", time_limit=4.0, isolated=True)
     assert (result.status, result.termination) == ("feasible", "time-limit")
     assert (result.objective, result.bound, result.faults) == (3.0, 1.0, ())
     assert workers() == []
