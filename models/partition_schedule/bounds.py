@@ -139,7 +139,7 @@ def alone_per_token(tables: Tables) -> float:
 
     Latencies of links are not in it. Infinite exactly if no cuts fit.
     """
-    before, weights = tables.flops_before, tables.weights_before
+    before = tables.flops_before
     starts = np.arange(tables.block_count)
     after = np.full(tables.block_count + 1, np.inf)  # of all blocks from here on, next tiers
     after[-1] = 0.0
@@ -149,7 +149,7 @@ def alone_per_token(tables: Tables) -> float:
         here = np.full(tables.block_count + 1, np.inf)
         for speed, memory in _worthwhile(tables.speed[j], tables.memory[j]):
             # The run [a, b) fits for b up to reach[a]; it costs (F[b] - F[a]) / C.
-            reach = np.searchsorted(weights, weights[:-1] + memory, side="right") - 1
+            reach = tables.reach(memory)[:-1]
             best = _window_min(before / speed + after, starts + 1, reach + 1)
             rounding = 4.0 * float(np.spacing(before[-1] / speed))
             here[:-1] = np.minimum(here[:-1], np.maximum(best - before[:-1] / speed - rounding, 0))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from shardopt.models.partition_schedule.data import Solution
 from shardopt.models.partition_schedule.tables import Cuts, FloatArray, IntArray, Tables
@@ -135,7 +133,7 @@ def make_frame(tables: Tables) -> Frame:
     ]
     sizes = sorted(set(memory))
     memory_class = np.array([sizes.index(size) for size in memory], dtype=np.int64)
-    reach = np.stack([farthest(tables.weights_before, size) for size in sizes])
+    reach = np.stack([tables.reach(size) for size in sizes]).astype(np.int32)
     rest_speed = np.zeros((tables.tier_count, len(speed)))
     for j in range(tables.tier_count):
         rest_speed[j, : len(speed) - first[j]] = -np.sort(-speed[first[j] :])
@@ -173,9 +171,3 @@ def rounded_off(tables: Tables) -> FloatArray:
     """Return what rounding took off ``flops_before``, for exact differences of two of them."""
     pairs = zip(tables.exact_flops_before, tables.flops_before.tolist(), strict=True)
     return np.array([float(exact - Fraction(rounded)) for exact, rounded in pairs])
-
-
-def farthest(weights_before: Sequence[int] | NDArray[Any], size: int) -> NDArray[np.int32]:
-    """Return, per first block, the last cut up to which a run fits into ``size`` bytes."""
-    limits = np.asarray(weights_before) + size
-    return (np.searchsorted(weights_before, limits, side="right") - 1).astype(np.int32)

@@ -12,7 +12,7 @@ import numpy as np
 from shardopt.models.partition_schedule.tables import Cuts, Tables
 from shardopt.solvers.budget import Budget
 from shardopt.solvers.jit import compiled
-from shardopt.solvers.partition_schedule.frame import farthest, rounded_off
+from shardopt.solvers.partition_schedule.frame import rounded_off
 
 Step = tuple[int, float]
 """Memory and speed of a node, or of what stands for a tier."""
@@ -44,14 +44,14 @@ def make_stages(tables: Tables, tiers: Sequence[Sequence[Step]], tokens: float) 
     """Return the stages of tiers given by the memory and speed of their nodes."""
     stairs = [_staircase(steps) for steps in tiers]
     flat = [step for steps in stairs for step in steps]
-    reach = {size: farthest(tables.weights_before, size) for size, _ in flat}
+    reach = {size: tables.reach(size) for size, _ in flat}
     arrays = (
         tokens,
         tables.flops_before,
         rounded_off(tables),
         np.array([speed for _, speed in flat]),
         np.cumsum([0, *map(len, stairs)]).astype(np.int64),
-        np.stack([reach[size] for size, _ in flat]),
+        np.stack([reach[size] for size, _ in flat]).astype(np.int32),
     )
     return Stages(tables.tier_count, tables.block_count, arrays)
 

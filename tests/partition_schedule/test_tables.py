@@ -36,6 +36,8 @@ def test_that_the_tables_hold_what_the_page_defines():
     assert tables.service_s(0, 0, 2).tolist() == [[6.0, np.inf], [3.0, np.inf]]
     assert tables.transfer_s(0, 2).tolist() == [1.5, 1.0]
     assert [tables.fits((cut,)) for cut in (1, 2, 3)] == [True, True, False]
+    assert tables.reach(3).tolist() == [2, 2, 3, 4, 4]
+    assert tables.reach(2).tolist() == [1, 2, 2, 3, 4]
 
 
 @given(tiny_instances())
