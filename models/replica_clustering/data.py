@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 from shardopt.models.result import Sense
@@ -84,8 +86,12 @@ class Instance:
     links: Links | None
     workload: Workload
 
-    def device_index(self) -> dict[str, int]:
+    def device_index(self) -> Mapping[str, int]:
         """Return the position of each device by its name."""
+        return self._index
+
+    @cached_property
+    def _index(self) -> Mapping[str, int]:
         return {device.name: i for i, device in enumerate(self.devices)}
 
 
