@@ -72,7 +72,7 @@ def _one_of_two(tables: Tables, role: Role, q: int) -> FloatArray:
     most = np.minimum(tables.most_blocks(role, q, 2, False), tables.block_count - 1)
     blocks = np.minimum(most, np.floor(longest / block_s))
     allowed = (blocks >= 1) & (hop_s <= longest)
-    rate = _rate(tables, role, q, np.maximum(blocks * block_s, hop_s))
+    rate = _rate(tables, role, q, np.maximum(np.maximum(blocks, 1) * block_s, hop_s))
     return np.where(allowed, rate * blocks / tables.block_count, 0.0)
 
 

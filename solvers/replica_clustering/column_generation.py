@@ -136,6 +136,7 @@ class Relaxation:
     def __init__(self, available: IntArray, scale: float, seed: int) -> None:
         self._scale = scale
         self._available = available
+        highspy.Highs.resetGlobalScheduler(True)  # it keeps the first run's number of threads
         self._highs = highspy.Highs()
         for name, value in (
             ("output_flag", False),
