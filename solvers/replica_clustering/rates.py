@@ -146,8 +146,8 @@ def state_count(available: IntArray) -> int:
 
 
 def pair_count(available: IntArray) -> float:
-    """Return the number of pairs (set, part of it): what the DP over sets looks at."""
-    return float(np.prod((available + 1.0) * (available + 2.0) / 2.0))
+    """Return the number of pairs (set, part of it), perhaps infinite: the work of the DP."""
+    return float(math.prod((n + 1.0) * (n + 2.0) / 2.0 for n in available.tolist()))
 
 
 def rate_states(
