@@ -90,7 +90,8 @@ def _replica_row(instance: Instance, number: int, replica: Replica) -> ReplicaRo
 
 def first_rows(rows: Sequence[ReplicaRow], most: int) -> list[ReplicaRow]:
     """Return the first replicas with at most so many stages together, but at least one."""
-    shown, lines = [], 0
+    shown: list[ReplicaRow] = []
+    lines = 0
     for row in rows:
         lines += len(row.stages)
         if shown and lines > most:
