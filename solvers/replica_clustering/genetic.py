@@ -217,7 +217,7 @@ class Search:
                 genes.order, genes.sizes, numbers, self.rates.rate, self.rule, genes.value
             )
             known = -np.inf if elite is None else elite.value[0]
-            elite = _fittest(genes, elite, size.elite)  # 2
+            elite = fittest(genes, elite, size.elite)  # 2
             if elite.value[0] > max(known, 0.0):
                 self.offer(self._plan(elite))
             genes = self._next(genes, elite)  # 3 to 5
@@ -267,7 +267,7 @@ class Search:
         )
 
 
-def _fittest(genes: Genes, elite: Genes | None, most: int) -> Genes:
+def fittest(genes: Genes, elite: Genes | None, most: int) -> Genes:
     """Return the best genes of both, no two of the same value."""
     both = genes
     if elite is not None:

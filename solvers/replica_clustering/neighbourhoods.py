@@ -146,7 +146,8 @@ class PackingSearch:
                 groups = [serving.group for serving in self.plan]
                 self.offer(to_solution(self.model.tables, groups))
             items = len(self.plan) + int(self._unused().sum())
-            if not rest or since >= max(LEAST_ROUNDS, items):
+            whole = np.array_equal(part, self.model.available)
+            if whole or since >= max(LEAST_ROUNDS, items):
                 return
 
     def _part(self, work: float) -> tuple[IntArray, list[Serving]]:
