@@ -68,7 +68,7 @@ def _workload(rng: np.random.Generator) -> Workload:
         input_tokens=float(rng.choice([1.0, 7.0, 10.5, 20.0])),
         output_tokens=float(rng.choice([0.5, 4.0, 10.0, 12.25])),
         arrival_period_s=float(rng.choice([0.1, 1.0])),
-        min_tokens_per_s=float(rng.choice([0.0, 0.0, 0.02, 0.06, 0.15, 0.5])),
+        min_tokens_per_s=float(rng.choice([0.0, 0.0, 0.0, 0.01, 0.03, 0.1])),
         max_batch=int(rng.integers(1, 5)),
     )
 
@@ -85,7 +85,7 @@ def _device(rng: np.random.Generator, k: int, model: Model, asked: Workload) -> 
     tokens = 2 * (asked.input_tokens + asked.output_tokens)
     per_block = model.block_weight_bytes + model.cache_bytes_per_token_per_block * tokens
     ample = model.blocks * per_block + model.head_weight_bytes
-    memory = ample * rng.choice([0.25, 0.5, 0.8, 1.2, 3.0]) * rng.uniform(0.7, 1.4)
+    memory = ample * rng.choice([0.4, 0.6, 0.8, 1.2, 3.0]) * rng.uniform(0.7, 1.4)
     return Device(
         name=f"d{k}",
         memory_bytes=float(np.round(memory, 1)),

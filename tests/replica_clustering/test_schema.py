@@ -26,20 +26,22 @@ from shardopt.instances.files import (
 from shardopt.models.errors import InputError
 
 PROBLEM = "replica-clustering"
+INSTANCE_SCHEMA = json_schema(PROBLEM, "instance")
+SOLUTION_SCHEMA = json_schema(PROBLEM, "solution")
 
 
 @given(tiny_instances())
 def test_that_an_instance_survives_its_file(instance):
     file = json.loads(json.dumps(instance_to_json(instance), allow_nan=False))
     assert instance_from_json(file) == instance
-    jsonschema.validate(file, json_schema(PROBLEM, "instance"))
+    jsonschema.validate(file, INSTANCE_SCHEMA)
 
 
 @given(planned())
 def test_that_a_solution_survives_its_file(case):
     file = json.loads(json.dumps(solution_to_json(*case)))
     assert solution_from_json(file, PROBLEM) == case[1]
-    jsonschema.validate(file, json_schema(PROBLEM, "solution"))
+    jsonschema.validate(file, SOLUTION_SCHEMA)
 
 
 def device(name: str) -> dict[str, Any]:
@@ -253,7 +255,7 @@ def test_that_the_reader_refuses_a_spoilt_file_and_names_the_place(path, value, 
 @pytest.mark.parametrize(("path", "value"), REFUSED_BY_THE_SCHEMA_TOO)
 def test_that_the_json_schema_refuses_it_as_well(path, value):
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(spoilt(path, value), json_schema(PROBLEM, "instance"))
+        jsonschema.validate(spoilt(path, value), INSTANCE_SCHEMA)
 
 
 @pytest.mark.parametrize("matrix", ["bytes_per_s", "latency_s"])
