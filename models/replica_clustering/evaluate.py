@@ -101,3 +101,8 @@ def objective(instance: Instance, solution: Solution) -> float:
 def bottleneck(instance: Instance, objective_s: float) -> float:
     """Return eq. (4), what the paper minimises: the same less a constant."""
     return objective_s - instance.workload.arrival_period_s
+
+
+def derived(instance: Instance, objective_s: float) -> dict[str, float]:
+    """Return what a result reports beside the objective."""
+    return {"bottleneck": bottleneck(instance, objective_s)}

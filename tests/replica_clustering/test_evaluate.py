@@ -20,6 +20,8 @@ from shardopt.models.replica_clustering.evaluate import (
     phase_rate,
     replica_times,
 )
+from shardopt.solvers.budget import Budget
+from shardopt.solvers.finish import finish
 
 close = pytest.approx
 
@@ -106,6 +108,15 @@ def test_that_the_bottleneck_is_the_objective_less_the_arrival_period():
     value = objective(late, AB_BEST)
     assert value == objective(instance, AB_BEST)
     assert bottleneck(late, value) == close(1.25)
+
+
+def test_that_a_result_has_the_bottleneck_beside_the_objective():
+    instance = make("ab")
+    late = replace(instance, workload=replace(instance.workload, arrival_period_s=0.25))
+    result = finish(late, "test", Budget(), [AB_BEST], extra={"rounds": 3})
+    assert result.objective == close(1.5)
+    assert result.extra == {"bottleneck": close(1.25), "rounds": 3}
+    assert finish(late, "test", Budget(), []).extra == {}
 
 
 def simulated_rate(instance: Instance, one: Replica, batches: int = 400) -> float:

@@ -55,7 +55,7 @@ def many(pairs: int) -> tuple[Instance, Solution]:
 
 def test_that_the_text_names_the_objective_and_the_bottleneck_of_the_paper() -> None:
     shown = as_text(make("ab"), AB_BEST)
-    assert "slower phase 1.5 s; less the arrival period 0.5 s" in shown
+    assert "slower phase 1.5 s; bottleneck 0.5 s" in shown
     assert "1 prefill: 1.25 requests/s; 1 decode: 0.6667 requests/s (slower)" in shown
 
 
