@@ -16,7 +16,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-import highspy
 import numpy as np
 
 from shardopt.models.formulation import SearchFormulation, TooLargeError
@@ -25,11 +24,12 @@ from shardopt.models.replica_clustering.data import Instance, Solution
 from shardopt.models.replica_clustering.formulations import columns
 from shardopt.models.replica_clustering.formulations.columns import LAMBDA, Columns
 from shardopt.models.replica_clustering.grouping import to_groups
-from shardopt.models.replica_clustering.tables import FloatArray, IntArray, make_tables
+from shardopt.models.replica_clustering.tables import IntArray, make_tables
 from shardopt.solvers.backends import highs
-from shardopt.solvers.backends.contract import BackendError, Run, Verdict
+from shardopt.solvers.backends.contract import Run, Verdict
+from shardopt.solvers.replica_clustering.master import Pool, Relaxation
 from shardopt.solvers.replica_clustering.modes import Prices, Pricing
-from shardopt.solvers.replica_clustering.rates import ROLES, RateModel, rate_model, rate_sets
+from shardopt.solvers.replica_clustering.rates import ROLES, rate_model
 
 CLOSED = 1e-9
 """Relative: a bound so near to a plan proves it."""
@@ -72,8 +72,8 @@ def build(
     """
     tables = make_tables(instance)
     devices, blocks = float(tables.device_count), float(tables.block_count)
-    longest = min(devices, blocks)
-    if max(2 * devices * longest, 2 * (1.0 + tables.max_batch)) * devices * blocks > MOST_NUMBERS:
+    per_block = max(min(devices, blocks), 1.0 + tables.max_batch)  # in the table, of the times
+    if 2.0 * per_block * devices * blocks > MOST_NUMBERS:
         raise TooLargeError("the tables for pricing would not fit into memory")
     return PricingFormulation(instance, plan, objective, most)
 
@@ -90,88 +90,6 @@ def solve(formulation: PricingFormulation, start: None, run: Run) -> Verdict:
     return Verdict("searched", "completed", bound, infeasible=ended == "infeasible")
 
 
-class Pool:
-    """Sets of devices with their true rates, each once for each role."""
-
-    def __init__(self, model: RateModel) -> None:
-        self._model = model
-        self._number: dict[tuple[int, tuple[int, ...]], int] = {}
-        self._rate: list[float] = []
-        self._batch: list[int] = []
-
-    def add(self, role: int, counts: IntArray) -> list[tuple[tuple[int, ...], float]]:
-        """Add the sets ``counts[n, type]`` that are new; return them with their rates."""
-        new = [c for c in map(tuple, counts.tolist()) if (role, c) not in self._number]
-        new = list(dict.fromkeys(new))
-        if not new:
-            return []
-        sets = [(np.flatnonzero(c), np.array([n for n in c if n > 0])) for c in new]
-        rate, batch = rate_sets(self._model, sets, "best")
-        for n, c in enumerate(new):
-            self._number[role, c] = len(self._rate)
-            self._rate.append(float(rate[n, role]))
-            self._batch.append(int(batch[n, role]))
-        return list(zip(new, rate[:, role].tolist(), strict=True))
-
-    @property
-    def size(self) -> int:
-        """How many there are."""
-        return len(self._rate)
-
-    def columns(self) -> Columns:
-        """Return all of them that can serve."""
-        keys, rate = list(self._number), np.array(self._rate)
-        serving = rate > 0.0
-        role = np.array([role for role, _ in keys], dtype=np.int64)
-        count = np.array([c for _, c in keys], dtype=np.int64).reshape(
-            len(keys), self._model.type_count
-        )
-        batch = np.array(self._batch, dtype=np.int64)
-        return Columns(role[serving], count[serving], rate[serving], batch[serving])
-
-
-class Relaxation:
-    """The relaxation of `columns`, to which columns are added (HiGHS' simplex)."""
-
-    def __init__(self, available: IntArray, scale: float, seed: int) -> None:
-        self._scale = scale
-        self._available = available
-        highspy.Highs.resetGlobalScheduler(True)  # it keeps the first run's number of threads
-        self._highs = highspy.Highs()
-        for name, value in (
-            ("output_flag", False),
-            ("threads", 1),
-            ("parallel", "off"),
-            ("random_seed", seed % 2**31),
-        ):
-            self._highs.setOptionValue(name, value)
-        none, nothing = np.empty(0, dtype=np.int32), np.empty(0)
-        for _ in ROLES:
-            self._highs.addRow(0.0, np.inf, 0, none, nothing)
-        for most in available.tolist():
-            self._highs.addRow(-np.inf, float(most), 0, none, nothing)
-        rows = np.array([0, 1], dtype=np.int32)
-        self._highs.addCol(-1.0, 0.0, np.inf, 2, rows, np.array([-1.0, -1.0]))  # lambda
-
-    def add(self, role: int, counts: tuple[int, ...], rate: float) -> None:
-        """Add a column."""
-        used = [i for i, n in enumerate(counts) if n > 0]
-        rows = np.array([role, *(2 + i for i in used)], dtype=np.int32)
-        values = np.array([rate * self._scale, *(float(counts[i]) for i in used)])
-        self._highs.addCol(0.0, 0.0, np.inf, len(rows), rows, values)
-
-    def solve(self) -> Prices:
-        """Return what the optimum's duals say."""
-        self._highs.run()
-        status = self._highs.getModelStatus()
-        if status != highspy.HighsModelStatus.kOptimal:
-            native = self._highs.modelStatusToString(status)
-            raise BackendError(f"HiGHS ended the relaxation with {native!r}")
-        dual = np.array(self._highs.getSolution().row_dual)
-        weight, cost = np.maximum(dual[:2], 0.0), np.maximum(-dual[2:], 0.0)
-        return Prices(weight * self._scale / weight.sum(), cost / weight.sum())
-
-
 class Search:
     """What is known: the best plan and its lambda (``rate``), and a bound on lambda (``top``)."""
 
@@ -184,7 +102,7 @@ class Search:
         self._about = self.rate if self.plan is not None else self.top
         self._scale = LAMBDA / self._about
         self._pool = Pool(self.model)
-        self._relaxation = Relaxation(self.model.available, self._scale, run.seed)
+        self._relaxation = Relaxation(self.model, self._scale, run.seed)
         self._pricing = Pricing(self.model)
 
     def over(self) -> bool:
@@ -203,16 +121,16 @@ class Search:
         if prices is None:
             return "stopped"
         if not self._closed():
-            self._solve(self._pool.columns(), self.run.left() * MASTER_SHARE)
+            left = self.run.left()
+            spare_s = left * (1 - MASTER_SHARE) if math.isfinite(left) else 0.0
+            self._solve(self._pool.columns(), spare_s=spare_s)
         if self._closed():
             return "proven"
         rest = self._rest(prices)
         if rest is None:
             return "stopped" if self.over() else "too many"
-        top = self._solve(rest, self.run.left())
-        if top is None:
+        if not self._solve(rest, proves=True):
             return "stopped"
-        self.top = max(top, self.rate)
         return "proven" if self.plan is not None else "infeasible"
 
     def _closed(self) -> bool:
@@ -302,34 +220,35 @@ class Search:
         values = prices.values(found.role, found.rate, found.count)
         return found.take((values >= -short) | (found.times(groups) > 0))
 
-    def _solve(self, chosen: Columns, seconds: float) -> float | None:
-        """Solve `columns` over some sets; return its optimum, ``None`` where time ran out.
+    def _solve(self, chosen: Columns, *, spare_s: float = 0.0, proves: bool = False) -> bool:
+        """Solve `columns` over some sets and return whether that came to its end.
 
-        0 stands for no plan.
+        Parameters
+        ----------
+        spare_s
+            Seconds to leave.
+        proves
+            Whether all better plans are made of these sets, so that bounds are bounds.
         """
         instance, top = self.model.tables.instance, max(self.top, self.rate)
         model = columns.build(instance, columns=chosen, rate=self._about, most=top)
-        start = None if self.plan is None else model.encode(self.plan)
-        until = self.run.left() - seconds
 
-        def heard(values: FloatArray) -> None:
-            self._weigh(model.decode(values))
+        def heard(bound: float) -> None:
+            if proves:
+                self.top = min(self.top, max(-bound / model.unit, self.rate))
+                self.run.bound(self.bound())
 
-        verdict = highs.solve(
-            model,
-            start,
-            replace(
-                self.run,
-                left=lambda: max(0.0, self.run.left() - until),
-                plan=heard,
-                bound=lambda value: None,
-            ),
+        run = replace(
+            self.run,
+            left=lambda: max(0.0, self.run.left() - spare_s),
+            plan=lambda values: self._weigh(model.decode(values)),
+            bound=heard,
         )
-        if verdict.infeasible:
-            return 0.0
-        if verdict.termination != "completed" or verdict.bound is None:
-            return None
-        return -verdict.bound / model.unit
+        start = None if self.plan is None else model.encode(self.plan)
+        verdict = highs.solve(model, start, run)
+        if verdict.bound is not None and not verdict.infeasible:
+            heard(verdict.bound)
+        return verdict.termination == "completed"
 
     def _weigh(self, plan: Solution) -> None:
         """Tell of a plan, and keep it if it is better."""

@@ -24,7 +24,7 @@ from shardopt.solvers.replica_clustering.packing import Packed, affordable, pack
 from shardopt.solvers.replica_clustering.rates import ROLES, RateModel, rate_model, rate_states
 
 FORMULATIONS = "shardopt.models.replica_clustering.formulations"
-SEARCH_SHARE = 0.05
+SEARCH_SHARE = 0.1
 """Share of the time limit that packing-search may take for a plan to start from."""
 SEARCH_DEVICES = 9
 

@@ -14,15 +14,14 @@ from shardopt.models.replica_clustering.check import check
 from shardopt.models.replica_clustering.data import Solution
 from shardopt.models.replica_clustering.evaluate import replica_times
 from shardopt.models.replica_clustering.inside import (
-    MOST_ORDERED,
     best_cut,
-    best_order,
     greedy,
     replica_rate,
     stage_dp,
     stage_times,
     to_replica,
 )
+from shardopt.models.replica_clustering.ordering import MOST_ORDERED, best_order
 from shardopt.models.replica_clustering.tables import make_tables
 
 

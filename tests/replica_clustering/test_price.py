@@ -164,6 +164,13 @@ def test_that_it_agrees_where_brute_force_cannot_follow(preset, memory):
         assert_solved(instance, solvers.price(instance), packing_dp(instance).objective)
 
 
+def test_that_no_time_limit_is_no_limit():
+    instance = random_edge(seed=1, devices=11)
+    assert_solved(
+        instance, solvers.price(instance, time_limit=None), packing_dp(instance).objective
+    )
+
+
 def test_that_more_sets_than_can_be_listed_end_with_a_plan_and_the_relaxation_s_bound(monkeypatch):
     instance = random_edge(seed=0, devices=12)
     monkeypatch.setattr(column_generation, "MOST_LISTED", 20)
