@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from replica_clustering.brute import all_plans, brute_force, replicas
+from replica_clustering.draws import random_plan, tiny_instance
 from replica_clustering.hand import HAND
 from shardopt.models.replica_clustering.check import check
 
@@ -31,3 +32,27 @@ def test_that_a_pair_of_devices_makes_every_order_cut_master_and_batch() -> None
     assert len(list(replicas(instance, "decode", (0, 1)))) == 3 * 2 * 2
     assert len(list(replicas(instance, "prefill", (0, 1)))) == 3 * 2 * 2
     assert [r.batch for r, _ in replicas(instance, "decode", (0,))] == [1, 2]
+
+
+@pytest.mark.parametrize("links", [False, True])
+def test_that_the_reference_is_the_best_of_all_plans_that_the_checker_passes(links: bool) -> None:
+    for seed in range(40):
+        instance = tiny_instance(seed, links, max_devices=3, max_blocks=3)
+        plans = dict(all_plans(instance))
+        assert all(check(instance, plan).feasible for plan in plans)
+        best = min(plans.values(), default=None)
+        assert brute_force(instance).value == (best and pytest.approx(best, rel=1e-12))
+
+
+@pytest.mark.parametrize("links", [False, True])
+def test_that_every_plan_that_the_checker_passes_is_enumerated(links: bool) -> None:
+    drawn = 0
+    for seed in range(150):
+        instance = tiny_instance(seed, links, max_devices=3, max_blocks=3)
+        if len(instance.devices) < 2:
+            continue
+        plan = random_plan(instance, seed)
+        if check(instance, plan).feasible:
+            drawn += 1
+            assert set(plan.replicas) in [set(one.replicas) for one, _ in all_plans(instance)]
+    assert drawn > 10
