@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,8 @@ class LinearFormulation:
     ``decode`` turns a vector of column values into a solution of the problem (or ``None``);
     ``encode`` turns a feasible solution into column values for a warm start.
     A value ``v`` of the model's objective is ``v * unit + offset`` in the problem's unit and
-    sense; ``unit`` is negative where the problem maximises.
+    sense; ``unit`` is negative where the problem maximises. With ``reciprocal`` it is
+    ``unit / -v``: the model maximises the inverse of what the problem minimises.
     """
 
     model: LinearModel
@@ -33,6 +35,7 @@ class LinearFormulation:
     encode: Callable[[Any], NDArray[np.float64]]
     unit: float
     offset: float = 0.0
+    reciprocal: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,8 @@ class CpFormulation:
     """A CP-SAT model (always minimised) and how to read it.
 
     ``decode`` gets the values of all variables by index; ``encode`` returns hints
-    {variable index: value}. ``unit`` as in `LinearFormulation`; the model's roundings must
-    never let the scaled bound pass the true one.
+    {variable index: value}. ``unit`` and ``reciprocal`` as in `LinearFormulation`; the model's
+    roundings must never let the scaled bound pass the true one.
     """
 
     model: CpModel
@@ -49,6 +52,7 @@ class CpFormulation:
     encode: Callable[[Any], dict[int, int]]
     unit: float
     offset: float = 0.0
+    reciprocal: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,16 @@ class SeriesFormulation(SearchFormulation):
     def size(self) -> dict[str, int]:
         """Return the number of models."""
         return {"models": self.count}
+
+
+def in_unit_of_problem(
+    formulation: LinearFormulation | CpFormulation | ScipFormulation | SearchFormulation,
+    value: float,
+) -> float:
+    """Return a value of a model's objective in the problem's unit."""
+    if isinstance(formulation, (LinearFormulation, CpFormulation)) and formulation.reciprocal:
+        return formulation.unit / -value if value < 0.0 else math.inf
+    return value * formulation.unit + formulation.offset
 
 
 class TooLargeError(Exception):

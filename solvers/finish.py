@@ -90,8 +90,17 @@ def finish(
         compile_s=compile_s,
         trace=tuple(budget.trace),
         faults=tuple(faults),
-        extra=dict(extra or {}),
+        extra={**_derived(instance, objective), **(extra or {})},
     )
+
+
+def _derived(instance: Any, objective: float | None) -> dict[str, float]:
+    """Return what a problem reports beside the objective; most have nothing of the kind."""
+    derived = getattr(part(instance.problem, "models", "evaluate"), "derived", None)
+    numbers: dict[str, float] = {}
+    if objective is not None and derived is not None:
+        numbers = derived(instance, objective)
+    return numbers
 
 
 def _status(objective: float | None, bound: float | None, infeasible: bool) -> Status:

@@ -22,6 +22,7 @@ from shardopt.models.formulation import (
     ScipFormulation,
     SearchFormulation,
     TooLargeError,
+    in_unit_of_problem,
 )
 from shardopt.solvers.backends import messages
 from shardopt.solvers.backends.contract import ADAPTERS, BackendError, Run, Verdict
@@ -55,7 +56,7 @@ def answer(task: Task, stopped: Callable[[], bool], emit: Callable[[Message], No
             left=left,
             stopped=stopped,
             plan=lambda values: _emit_plan(formulation, values, emit),
-            bound=lambda value: emit(messages.Bound(value * formulation.unit + formulation.offset)),
+            bound=lambda value: emit(messages.Bound(in_unit_of_problem(formulation, value))),
         )
         verdict = _adapter(task.job.backend)(formulation, _encoded(formulation, task, emit), run)
         if verdict.bound is not None and not verdict.infeasible:

@@ -1,0 +1,1 @@
+"""`replica-clustering`: file schema and presets."""

@@ -1,0 +1,1 @@
+"""`replica-clustering`: exact formulations, independent of any backend."""

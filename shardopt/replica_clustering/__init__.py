@@ -1,0 +1,1 @@
+"""`replica-clustering`: plans and instances as pictures and tables."""

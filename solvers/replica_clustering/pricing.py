@@ -1,0 +1,95 @@
+"""`replica-clustering`: `columns/price` and `exact` (both ours, spec sections 5.3 and 5.6)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from shardopt.models.replica_clustering.data import Instance, Solution
+from shardopt.models.replica_clustering.tables import make_tables
+from shardopt.models.result import Result
+from shardopt.solvers.backends.exact import Job
+from shardopt.solvers.budget import OnProgress
+from shardopt.solvers.jit import compiled
+from shardopt.solvers.replica_clustering.all_sets import packing_dp
+from shardopt.solvers.replica_clustering.exact_models import Known, Run, solve_known
+from shardopt.solvers.replica_clustering.packing import affordable
+from shardopt.solvers.replica_clustering.rates import pair_count, rate_model, state_count
+
+COLUMN_GENERATION = "shardopt.solvers.replica_clustering.column_generation"
+
+MOST_PAIRS = 4e9
+"""Pairs (set, part of it) that `packing-dp` may look at in `exact`."""
+PAIRS_PER_S, STATES_PER_S = 2e8, 1e5
+"""What `packing-dp` does at least, on a slow machine."""
+
+
+def price(
+    instance: Instance,
+    *,
+    time_limit: float | None = 60.0,
+    seed: int = 0,
+    threads: int = 2,
+    start: Solution | None = None,
+    on_progress: OnProgress | None = None,
+    memory_limit_bytes: float | None = None,
+    presolve: bool = True,
+) -> Result:
+    """Solve our MILP over sets of devices with only the sets that can be in a better plan.
+
+    They are found by column generation. Where they are too many, ends with ``memory-limit``, a
+    good plan and the bound of the relaxation.
+    """
+
+    def job(known: Known) -> Job:
+        options = {
+            "plan": known.plan,
+            "objective": known.objective,
+            "most": known.scale["most"],
+        }
+        return Job(instance, f"{COLUMN_GENERATION}:build", COLUMN_GENERATION, options)
+
+    _, compile_s = compiled("replica_clustering.pricing_kernels")  # here, not in each worker
+    run = Run(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
+    result = solve_known(instance, "columns/price", job, run, start)
+    return replace(result, compile_s=result.compile_s + compile_s)
+
+
+def exact(
+    instance: Instance,
+    *,
+    time_limit: float | None = 60.0,
+    seed: int = 0,
+    threads: int = 2,
+    start: Solution | None = None,
+    on_progress: OnProgress | None = None,
+    memory_limit_bytes: float | None = None,
+) -> Result:
+    """Solve by `packing-dp` where that is affordable, else by `columns/price`.
+
+    ``extra["method"]`` says by which.
+    """
+    model = rate_model(make_tables(instance))
+    pairs, states = pair_count(model.available), state_count(model.available)
+    seconds = pairs / PAIRS_PER_S + states / STATES_PER_S
+    limit = float("inf") if time_limit is None else time_limit
+    by_packing = pairs <= MOST_PAIRS and seconds <= limit and affordable(model, memory_limit_bytes)
+    if by_packing:
+        result = packing_dp(
+            instance,
+            time_limit=time_limit,
+            seed=seed,
+            start=start,
+            on_progress=on_progress,
+            memory_limit_bytes=memory_limit_bytes,
+        )
+    else:
+        result = price(
+            instance,
+            time_limit=time_limit,
+            seed=seed,
+            threads=threads,
+            start=start,
+            on_progress=on_progress,
+            memory_limit_bytes=memory_limit_bytes,
+        )
+    return replace(result, solver="exact", extra={**result.extra, "method": result.solver})
