@@ -29,6 +29,7 @@ from shardopt.solvers.backends.scaling import cost_factor
 
 _NUMBER = r"(-?\d[\d.]*(?:e[+-]?\d+)?)"
 _INFINITY = 1e30
+_END = b"\x1d end of the log \x1d"  # CBC's own output is plain text
 _OVERRUN_S = 0.3
 _PATIENCE_S = 0.7  # both together less than the watchdog's grace
 _INFEASIBLE = ("Problem proven infeasible", "Linear relaxation infeasible")
@@ -51,10 +52,13 @@ def solve(formulation: LinearFormulation, start: FloatArray | None, run: Run) ->
         write_mps(here / "model.mps", arrays, factor)
         if start is not None:
             _write_start(here / "start.txt", start)
-        code, log = _run_cbc(_command(here, run, start is not None), run)
-        if code:
-            raise BackendError(f"CBC exited with {code}: {log.strip().splitlines()[-1:]}")
-        verdict, has_incumbent = _cut_off(log, factor) if code is None else read_log(log, factor)
+        command = _command(here, run, start is not None)
+        try:
+            verdict, has_incumbent = _answer(command, factor, run)
+        except BackendError:  # seen once in tens of thousands of runs: it ended at its banner
+            if run.stopped() or run.left() <= 0.0:
+                raise
+            verdict, has_incumbent = _answer(command, factor, run)
         if has_incumbent:
             run.plan(_read_solution(here / "solution.txt", arrays.cost.size))
     if verdict.termination == "completed" and not verdict.infeasible:
@@ -66,6 +70,14 @@ def solve(formulation: LinearFormulation, start: FloatArray | None, run: Run) ->
     if run.left() <= 0.0:
         return Verdict(verdict.native, "time-limit", verdict.bound)
     return verdict
+
+
+def _answer(command: list[str], cost_factor: float, run: Run) -> tuple[Verdict, bool]:
+    """Run CBC and read how it ended, and whether it wrote an incumbent."""
+    code, log = _run_cbc(command, run)
+    if code:
+        raise BackendError(f"CBC exited with {code}: {log.strip().splitlines()[-3:]}")
+    return _cut_off(log, cost_factor) if code is None else read_log(log, cost_factor)
 
 
 def _command(here: Path, run: Run, has_start: bool) -> list[str]:
@@ -96,7 +108,6 @@ def _run_cbc(command: list[str], run: Run) -> tuple[int | None, str]:
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=its, stderr=subprocess.STDOUT
     )
-    os.close(its)
     log: list[bytes] = []
     reader = threading.Thread(target=_collect, args=(ours, log), daemon=True)
     reader.start()
@@ -105,7 +116,10 @@ def _run_cbc(command: list[str], run: Run) -> tuple[int | None, str]:
     finally:
         process.kill()
         process.wait()
+        # Its side stays open until all has been read: a line that hangs up may lose its last words.
+        os.write(its, _END)
         reader.join()
+        os.close(its)
         os.close(ours)
     return code, b"".join(log).decode(errors="replace").replace("\r\n", "\n")
 
@@ -125,9 +139,11 @@ def _wait(process: subprocess.Popen[bytes], run: Run) -> int | None:
 
 
 def _collect(terminal: int, log: list[bytes]) -> None:
-    with contextlib.suppress(OSError):  # Linux's way to say that the other side is closed
-        while chunk := os.read(terminal, 65536):
-            log.append(chunk)
+    tail = b""
+    while not tail.endswith(_END):
+        log.append(os.read(terminal, 65536))
+        tail = (tail + log[-1])[-len(_END) :]
+    log[:] = [b"".join(log).removesuffix(_END)]
 
 
 def read_log(log: str, cost_factor: float) -> tuple[Verdict, bool]:
@@ -170,7 +186,7 @@ def _read_log_without_result(log: str, cost_factor: float) -> tuple[Verdict, boo
     bounded = "Continuous objective value is" in log
     if "\nProblem is infeasible" in log or (bounded and "Pre-processing says infeasible" in log):
         return Verdict("infeasible before the search", "completed", infeasible=True), False
-    raise BackendError(f"CBC ended without a result: {log.strip().splitlines()[-1:]}")
+    raise BackendError(f"CBC ended without a result: {log.strip().splitlines()[-3:]}")
 
 
 def _relaxed(printed: str) -> float:

@@ -141,3 +141,27 @@ def test_that_a_cbc_deaf_to_its_limit_leaves_the_bound_of_its_relaxation(monkeyp
     assert heard.verdict.termination == "time-limit"
     assert heard.verdict.bound == pytest.approx(2048.4 / 1024)
     assert heard.plans == []
+
+
+def test_that_a_run_that_died_at_its_banner_is_made_once_more(tmp_path, monkeypatch):
+    dying = tmp_path / "cbc"
+    real = pulp.apis.PULP_CBC_CMD.pulp_cbc_path
+    dying.write_text(
+        "#!/bin/sh\n"
+        f"if mkdir {tmp_path}/died; then echo Build Date: Dec 15 2019; exit 0; fi\n"
+        f'exec {real} "$@"\n'
+    )
+    dying.chmod(0o755)
+    monkeypatch.setattr(pulp.apis.PULP_CBC_CMD, "pulp_cbc_path", str(dying))
+    heard = run_adapter("cbc", toy_models.build(toy_models.instance(3.0, 2.0)))
+    assert heard.verdict.termination == "completed"
+    assert heard.verdict.bound == pytest.approx(2.0)
+
+
+def test_that_a_run_that_dies_twice_is_a_fault_with_its_last_words(tmp_path, monkeypatch):
+    dying = tmp_path / "cbc"
+    dying.write_text("#!/bin/sh\necho Build Date: Dec 15 2019\n")
+    dying.chmod(0o755)
+    monkeypatch.setattr(pulp.apis.PULP_CBC_CMD, "pulp_cbc_path", str(dying))
+    with pytest.raises(BackendError, match="Dec 15 2019"):
+        run_adapter("cbc", toy_models.build(toy_models.instance(3.0, 2.0)))
