@@ -32,14 +32,13 @@ def most_requests(prefill: FloatArray, decode: FloatArray) -> float:
         order = np.argsort(np.log(decode) - np.log(prefill), kind="stable")
     has_prefill = np.concatenate([[0.0], np.cumsum(prefill[order])])
     has_decode = np.append(np.cumsum(decode[order][::-1])[::-1], 0.0)
-    best = float(np.minimum(has_prefill, has_decode).max())
     # The two sums cross within the device before the first cut that has prefill in excess.
     cut = int(np.argmax(has_prefill >= has_decode))
-    if cut > 0:
-        p, d = prefill[order[cut - 1]], decode[order[cut - 1]]
-        share = (has_decode[cut - 1] - has_prefill[cut - 1]) / (p + d)
-        best = max(best, float(has_prefill[cut - 1] + share * p))
-    return best
+    if cut == 0:
+        return 0.0  # nobody decodes
+    p, d = prefill[order[cut - 1]], decode[order[cut - 1]]
+    share = (has_decode[cut - 1] - has_prefill[cut - 1]) / (p + d)
+    return float(has_prefill[cut - 1] + share * p)
 
 
 def best_shares(tables: Tables, role: Role) -> FloatArray:

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from replica_clustering.brute import brute_force
 from replica_clustering.draws import tiny_instance, tiny_instances
-from replica_clustering.hand import HAND, make
+from replica_clustering.hand import AB_BEST, HAND, make
 from shardopt.instances.replica_clustering.presets import PRESETS
 from shardopt.models.replica_clustering.bounds import additive_bound, best_shares, most_requests
+from shardopt.models.replica_clustering.check import check
 from shardopt.models.replica_clustering.data import TOLERANCE, Instance, Role
 from shardopt.models.replica_clustering.evaluate import hop_s, need_bytes, stage_s
 from shardopt.models.replica_clustering.tables import make_tables
@@ -112,6 +113,25 @@ def test_that_the_cut_is_the_optimum_of_the_linear_programme(pairs):
     kinks = [(0.0, 1.0), (1.0, 0.0), *((d, p) for p, d in pairs if p > 0 and d > 0)]
     dual = min(np.maximum(a * (prefill / (a + b)), b * (decode / (a + b))).sum() for a, b in kinks)
     assert most_requests(prefill, decode) == close(float(dual), rel=1e-9, abs=0)
+
+
+def test_that_devices_with_one_role_each_are_not_split():
+    assert most_requests(np.array([0.5, 0.0]), np.array([0.0, 0.25])) == 0.25
+    assert most_requests(np.array([0.0, 0.5]), np.array([0.75, 0.0])) == 0.5
+
+
+def test_that_a_token_rate_within_its_tolerance_does_not_rule_a_plan_out():
+    """Alone and as a pair, where the token rate is what limits the blocks."""
+    alone = make("ab", least_rate=(1 + TOLERANCE / 2) / 0.06)
+    assert check(alone, AB_BEST).feasible
+    assert additive_bound(make_tables(alone)) <= 1.5
+    pairs = make("aabb", memory=25.0, least_rate=(1 + TOLERANCE / 2) / (2 * 0.02))
+    assert_below_the_optimum(pairs)
+    assert additive_bound(make_tables(pairs)) < math.inf
+    hops = make("aabb", memory=25.0, activation=1.0, link=(1000.0, 0.051 - 0.001),
+                least_rate=(1 + TOLERANCE / 2) / (2 * 0.051))  # fmt: skip
+    assert_below_the_optimum(hops)
+    assert additive_bound(make_tables(hops)) < math.inf
 
 
 def test_that_no_device_or_no_memory_leaves_no_requests():

@@ -67,6 +67,7 @@ BROKEN = [
     ("batch-range", "replicas[0].batch", 1, [replace(PREFILL, batch=2), DECODE]),
     ("batch-range", "replicas[0].batch", 1, [replace(PREFILL, batch=0), DECODE]),
     ("batch-range", "replicas[1].batch", 1, [PREFILL, replace(DECODE, batch=0)]),
+    ("batch-range", "replicas[1].batch", 3, [PREFILL, replace(DECODE, batch=-2)]),
     ("batch-range", "replicas[1].batch", 2, [PREFILL, replace(DECODE, batch=2)]),
 ]  # fmt: skip
 
@@ -87,7 +88,11 @@ def test_that_a_broken_rule_is_named_with_its_place_and_leaves_no_objective(
 
 def test_that_a_master_that_is_no_device_is_unknown_and_in_no_stage():
     ghost = plan(PREFILL, replace(DECODE, master="ghost"))
-    assert broken(THREE, ghost) == {"device-known", "master-in-replica"}
+    found = [(v.constraint, v.where, v.amount) for v in check(THREE, ghost).violations]
+    assert found == [
+        ("device-known", "replicas[1].master", 1.0),
+        ("master-in-replica", "replicas[1].master", 1.0),
+    ]
 
 
 def test_that_a_plan_without_replicas_lacks_both_roles():
@@ -135,6 +140,24 @@ def test_that_memory_has_a_tolerance_of_one_in_a_billion(factor, expected):
 def test_that_a_token_rate_has_a_tolerance_of_one_in_a_billion(factor, expected):
     least = (1 + factor * TOLERANCE) / 0.06
     assert broken(make("ab", least_rate=least), AB_BEST) == expected
+
+
+def test_that_what_meets_a_limit_with_its_tolerance_exactly_is_within():
+    factor = 1 + TOLERANCE
+    memory = next(m for m in floats_near(40.0 / factor) if m * factor == 40.0)
+    least = next(r for r in floats_near(factor / 0.06) if 0.06 * r == factor)
+    assert broken(make("ab", memory=memory), AB_BEST) == set()
+    assert broken(make("ab", least_rate=least), AB_BEST) == set()
+
+
+def floats_near(value: float) -> list[float]:
+    """Return some floats around a value."""
+    below = above = value
+    found = [value]
+    for _ in range(8):
+        below, above = math.nextafter(below, 0), math.nextafter(above, math.inf)
+        found += [below, above]
+    return found
 
 
 def test_that_the_rate_of_a_token_counts_all_stages():
@@ -221,7 +244,9 @@ def test_that_no_spoilt_plan_passes(case):
 def test_that_a_plan_without_one_role_is_refused(case, role):
     instance, solution = case
     rest = tuple(one for one in solution.replicas if one.role != role)
-    assert broken(instance, Solution(rest)) == {"role-count"}
+    (violation,) = check(instance, Solution(rest)).violations
+    assert violation.constraint == "role-count"
+    assert role in violation.message
 
 
 @given(planned())

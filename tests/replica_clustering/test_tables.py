@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from replica_clustering.draws import random_plan, tiny_instance, tiny_instances
-from replica_clustering.hand import make, uniform_links, with_links
+from replica_clustering.hand import AB_BEST, make, uniform_links, with_links
 from shardopt.instances.replica_clustering.presets import PRESETS
 from shardopt.models.replica_clustering.check import check
 from shardopt.models.replica_clustering.data import TOLERANCE, Instance
@@ -75,6 +75,17 @@ def test_that_tables_and_checker_agree_on_memory_and_token_rate(instance, seed):
         if one.role == "decode":
             allowed = tables.rate_allowed(stages, replica_times(instance, one).slowest_s)
             assert allowed == (("token-rate", f"replicas[{n}]") not in found)
+
+
+@pytest.mark.parametrize("steps", range(-3, 4))
+def test_that_a_token_rate_is_allowed_to_the_last_bit_as_by_the_checker(steps):
+    least = (1 + TOLERANCE) / 0.06
+    for _ in range(abs(steps)):
+        least = math.nextafter(least, math.inf if steps > 0 else 0)
+    instance = make("ab", least_rate=least)
+    slowest = replica_times(instance, AB_BEST.replicas[1]).slowest_s
+    allowed = make_tables(instance).rate_allowed(1, slowest)
+    assert allowed == check(instance, AB_BEST).feasible
 
 
 def most_by_counting(instance: Instance, role, q: int, stages: int, head: bool) -> list[int]:
@@ -214,6 +225,18 @@ def test_that_one_odd_link_tells_twins_apart():
     # Both hops between 1 and 2 are slow: they may be swapped with each other.
     both = (rates[0], (fast, 0.0, slow), (fast, slow, 0.0))
     assert make_tables(with_links(make("aaa"), both, latencies)).types.members == ((0,), (1, 2))
+
+
+def test_that_twins_must_be_linked_to_the_same_devices_and_not_only_as_well():
+    slow, fast = 50.0, 100.0
+    rates = [[0.0 if i == j else slow for j in range(4)] for i in range(4)]
+    rates[2][0] = rates[3][1] = fast
+    latencies = ((0.0,) * 4,) * 4
+    linked = with_links(make("aaaa"), tuple(map(tuple, rates)), latencies)
+    assert len(make_tables(linked).types.members) == 4
+    late = tuple(tuple(1 / v if v else 0.0 for v in row) for row in rates)
+    linked = with_links(make("aaaa"), ((slow,) * 4,) * 4, late)
+    assert len(make_tables(linked).types.members) == 4
 
 
 def test_that_drawn_instances_have_types_of_several_devices():
