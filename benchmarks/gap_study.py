@@ -62,12 +62,23 @@ class Family:
 
 @dataclass(frozen=True)
 class Study:
-    """Some solvers on some families; ``kept`` names the numbers of ``extra`` that a run keeps."""
+    """Some solvers on some families.
+
+    Attributes
+    ----------
+    kept
+        Names of the numbers of ``extra`` that a run keeps.
+    settings
+        Options of some of the solvers. What follows a blank in a solver's name tells settings of
+        one solver apart.
+    """
 
     problem: str
     solvers: tuple[str, ...]
     families: tuple[Family, ...]
     kept: tuple[str, ...] = ()
+    settings: dict[str, Options] = field(default_factory=dict)
+    limit_s: float = LIMIT_S
 
 
 @dataclass(frozen=True)
@@ -79,11 +90,14 @@ class Task:
     options: Options
     solver: str
     kept: tuple[str, ...]
+    settings: Options = field(default_factory=dict)
+    limit_s: float = LIMIT_S
 
     @property
     def key(self) -> str:
         """What a stored run must agree in to stand for this one."""
-        what = [self.preset, self.options, self.solver, LIMIT_S, code_hash(self.problem)]
+        code = code_hash(self.problem)
+        what = [self.preset, self.options, self.solver, self.settings, self.limit_s, code]
         return json.dumps(what, sort_keys=True)
 
 
@@ -140,7 +154,15 @@ def finished(study: Study, instances: int) -> list[tuple[Family, list[Draw]]]:
     presets = [family.preset for family in study.families]
     counts = [-(-instances // presets.count(preset)) for preset in presets]
     tasks = {
-        (f, n, solver): Task(study.problem, family.preset, family.of(n), solver, study.kept)
+        (f, n, solver): Task(
+            study.problem,
+            family.preset,
+            family.of(n),
+            solver,
+            study.kept,
+            study.settings.get(solver, {}),
+            study.limit_s,
+        )
         for f, family in enumerate(study.families)
         for n in range(counts[f])
         for solver in study.solvers
@@ -162,6 +184,16 @@ def faulty(draws_of: Iterable[tuple[Family, list[Draw]]]) -> int:
     """Return how many runs crashed, or contradicted themselves."""
     runs = [run for _, draws in draws_of for draw in draws for run in draw.runs.values()]
     return len({run.key for run in runs if run.faults})
+
+
+def excess(value: float | None, reference: float | None) -> float | None:
+    """Return ``value / reference - 1``; a value below a proven reference is an error."""
+    if value is None or reference is None:
+        return None
+    excess = value / reference - 1
+    if excess < -OPTIMALITY_TOLERANCE:
+        raise ValueError(f"{value} is below {reference}, which is proven")
+    return max(0.0, excess)
 
 
 def median_p90_max(values: Iterable[float | None]) -> list[str]:
@@ -262,11 +294,11 @@ def perform(key: str, task: Task) -> Run:
     """Make the instance and solve it on one thread; a crash is a run without a plan."""
     try:
         instance = shardopt.generate(task.problem, task.preset, **task.options)
-        seed = task.options["seed"]
-        r = shardopt.solve(instance, task.solver, time_limit=LIMIT_S, threads=1, seed=seed)
+        limits = {"time_limit": task.limit_s, "threads": 1, "seed": task.options["seed"]}
+        r = shardopt.solve(instance, task.solver.split()[0], **limits, **task.settings)
     except Exception as error:
         nothing = dict.fromkeys(task.kept)
-        return Run(key, "crashed", None, None, LIMIT_S, (repr(error),), nothing)
+        return Run(key, "crashed", None, None, task.limit_s, (repr(error),), nothing)
     extra = {name: r.extra.get(name) for name in task.kept}
     return Run(key, r.status, r.objective, r.bound, r.runtime_s, r.faults, extra)
 

@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 import gap_study
-from gap_study import LIMIT_S, Draw, Family, Options, Run, Study, median_p90_max
+from gap_study import LIMIT_S, Draw, Family, Options, Run, Study, excess, median_p90_max
 from rich.table import Table
 
 from shardopt.models.result import OPTIMALITY_TOLERANCE, relative_gap
@@ -54,7 +54,7 @@ def ours() -> tuple[str, ...]:
 
 def above(draw: Draw, solver: str) -> float | None:
     """Return how far a plan is above the bound of `exact`, relative to that bound."""
-    return _excess(draw.runs[solver].objective, draw.runs["exact"].bound)
+    return excess(draw.runs[solver].objective, draw.runs["exact"].bound)
 
 
 def price_of_two_stages(draw: Draw, solver: str) -> float | None:
@@ -62,7 +62,7 @@ def price_of_two_stages(draw: Draw, solver: str) -> float | None:
     best = draw.runs[BEST_AT_ITS_CUTS[solver]]
     if not draw.proven or not _proven_for_its_cuts(best):
         return None
-    return _excess(best.objective, draw.runs["exact"].objective)
+    return excess(best.objective, draw.runs["exact"].objective)
 
 
 def price_of_being_online(draw: Draw, solver: str) -> float | None:
@@ -70,7 +70,7 @@ def price_of_being_online(draw: Draw, solver: str) -> float | None:
     best = draw.runs[BEST_AT_ITS_CUTS[solver]]
     if not _proven_for_its_cuts(best):
         return None
-    return _excess(draw.runs[solver].objective, best.objective)
+    return excess(draw.runs[solver].objective, best.objective)
 
 
 def _proven_for_its_cuts(run: Run) -> bool:
@@ -79,16 +79,6 @@ def _proven_for_its_cuts(run: Run) -> bool:
     if run.objective is None or bound is None:
         return False
     return relative_gap(run.objective, bound) <= OPTIMALITY_TOLERANCE
-
-
-def _excess(value: float | None, reference: float | None) -> float | None:
-    """Return ``value / reference - 1``; a value below a proven reference is an error."""
-    if value is None or reference is None:
-        return None
-    excess = value / reference - 1
-    if excess < -OPTIMALITY_TOLERANCE:
-        raise ValueError(f"{value} is below {reference}, which is proven")
-    return max(excess, 0.0)
 
 
 def gap_table(instances: int) -> Table:
