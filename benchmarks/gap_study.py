@@ -7,8 +7,6 @@ goes on where it stopped. Lines made by other code than today's are not used.
 from __future__ import annotations
 
 import contextlib
-import functools
-import hashlib
 import itertools
 import json
 import os
@@ -25,8 +23,8 @@ from rich.progress import track
 from rich.table import Table
 
 import shardopt
-from shardopt.models.discover import problem_ids
 from shardopt.models.result import OPTIMALITY_TOLERANCE
+from shardopt.study.version import code_digest
 
 HOME = Path(__file__).resolve().parent.parent
 LIMIT_S = 5.0
@@ -96,7 +94,7 @@ class Task:
     @property
     def key(self) -> str:
         """What a stored run must agree in to stand for this one."""
-        code = code_hash(self.problem)
+        code = code_digest(self.problem)
         what = [self.preset, self.options, self.solver, self.settings, self.limit_s, code]
         return json.dumps(what, sort_keys=True)
 
@@ -319,18 +317,3 @@ def _stored(store: Path, keys: Container[str]) -> dict[str, Run]:
 def _run(row: dict[str, Any]) -> Run:
     common = [row.pop(name) for name in ("key", "status", "objective", "bound", "runtime_s")]
     return Run(*common, tuple(row.pop("faults")), extra=row)
-
-
-@functools.cache
-def code_hash(problem: str) -> str:
-    """Return a digest of everything that instances and answers come from.
-
-    Packages of other problems are not among it.
-    """
-    others = {other.replace("-", "_") for other in problem_ids() if other != problem}
-    digest = hashlib.sha256()
-    for folder in ("models", "solvers", "instances"):
-        for file in sorted((HOME / folder).rglob("*.py")):
-            if not others & set(file.parts):
-                digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]

@@ -17,6 +17,7 @@ from rich.table import Table
 
 import shardopt
 from shardopt.models.result import OPTIMALITY_TOLERANCE, Result
+from shardopt.study.protocol import processor
 
 THREADS = 2
 LIMIT_S = 60.0
@@ -74,22 +75,13 @@ def protocol() -> str:
     memory = psutil.virtual_memory().total / 2**30
     system = f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
     return f"""\
-machine    {_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB
+machine    {processor()}, {os.cpu_count()} cores, {memory:.0f} GiB
 system     {system}
 versions   {versions}
 protocol   {THREADS} threads, limit {LIMIT_S:g} s a run, one run at a time, seed 0
 times      wall clock of a run, process start and model building included; just-in-time
            compilation (once on a machine) excluded; a ratio compares runs of this table
 optimal    a proven bound within {OPTIMALITY_TOLERANCE:g}"""
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123
-            names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-        return names[0]
-    except (OSError, IndexError):
-        return platform.processor() or platform.machine()
 
 
 def print_table(title: str, rows: list[Row] | Table, console: Console) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import inspect
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -133,11 +134,10 @@ def solve(
     if isinstance(instance, (str, Path)):
         instance = load(instance)
     row = find_solver(instance.problem, solver)
-    _require_packages(row)
-    _require_sane(time_limit, seed, threads, memory_limit_bytes)
+    require_packages(row)
+    require_sane(time_limit, seed, threads, memory_limit_bytes)
     function = row.load()
-    arguments = parse_options(f"solver {row.name}", function, options, _hidden(row))
-    arguments |= row.fixed
+    arguments = parse_own_options(row, options) | dict(row.fixed)
     common = {
         "time_limit": time_limit,
         "seed": seed,
@@ -166,6 +166,11 @@ def own_options(row: SolverRow) -> dict[str, Any]:
     return {name: parameters[name].default for name in option_types(function, _hidden(row))}
 
 
+def parse_own_options(row: SolverRow, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Convert a solver's own options; raises `InputError`."""
+    return parse_options(f"solver {row.name}", row.load(), given, _hidden(row))
+
+
 def versions(row: SolverRow) -> dict[str, str]:
     """Return the versions of shardopt and of the packages that do a solver's work."""
     backend = row.name.rpartition("/")[2]
@@ -181,7 +186,8 @@ def _hidden(row: SolverRow) -> frozenset[str]:
     return _RUN_ARGUMENTS | row.fixed.keys()
 
 
-def _require_packages(row: SolverRow) -> None:
+def require_packages(row: SolverRow) -> None:
+    """Raise `UnavailableError` if a package that the solver needs is not installed."""
     missing = row.missing()
     if missing:
         extra = row.name.rpartition("/")[2]
@@ -190,9 +196,10 @@ def _require_packages(row: SolverRow) -> None:
         )
 
 
-def _require_sane(
+def require_sane(
     time_limit: float | None, seed: int, threads: int, memory_limit_bytes: float | None
 ) -> None:
+    """Raise `InputError` unless these are limits that every solver can take."""
     if time_limit is not None and not 0 < time_limit < 1e9:
         raise InputError(str(time_limit), "seconds > 0", "time_limit")
     if not 0 <= seed < 2**31:  # what every backend can take

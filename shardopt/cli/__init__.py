@@ -24,6 +24,7 @@ COMMANDS = {
     "check": "Check a solution against every rule of its problem.",
     "generate": "Make an instance with a generator preset.",
     "solvers": "List the solvers and what each can do.",
+    "gap": "Run many solvers on many instances, and keep every run in a study.",
     "show": "Draw an instance or a plan, in the terminal or to a file.",
     "schema": "Print the JSON Schema of a problem's files.",
 }

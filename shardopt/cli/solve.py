@@ -62,8 +62,8 @@ def command(
     import shardopt
     from shardopt.cli.progress import progress
 
-    options = _settings(settings)
-    memory_limit_bytes = None if memory_limit is None else _size(memory_limit)
+    options = settings_of(settings)
+    memory_limit_bytes = None if memory_limit is None else size_of(memory_limit)
     if output is not None:
         _require_writable(Path(output))
     instance = shardopt.load(instance_file)
@@ -107,7 +107,8 @@ def _exit_code(result: Result) -> int:
     return INFEASIBLE if result.status == "infeasible" else NONE_FOUND
 
 
-def _settings(pairs: tuple[str, ...]) -> dict[str, str]:
+def settings_of(pairs: tuple[str, ...]) -> dict[str, str]:
+    """Read ``--set KEY=VALUE``; raises `InputError`."""
     settings: dict[str, str] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
@@ -120,7 +121,8 @@ def _settings(pairs: tuple[str, ...]) -> dict[str, str]:
     return settings
 
 
-def _size(text: str) -> float:
+def size_of(text: str) -> float:
+    """Read ``--memory-limit``; raises `InputError`."""
     from shardopt.units import parse_bytes
 
     try:

@@ -7,6 +7,7 @@ describes the tables.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 FORMAT = "shardopt-study/1"
 DATABASE = "study.sqlite"
 LOCK = "study.lock"
+SCRATCH = ".new.sqlite"
 RUN_COLUMNS = (
     "key",
     "instance",
@@ -54,7 +56,8 @@ RUN_COLUMNS = (
     "finished_at",
 )
 JSON_COLUMNS = frozenset({"parameters", "faults", "trace", "solution", "extra"})
-_SCHEMA = """
+_ROLE_NOW = ",".join("wanted.role AS role" if c == "role" else c for c in RUN_COLUMNS)
+_SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE instances (
   sha256 TEXT PRIMARY KEY, problem TEXT NOT NULL, name TEXT NOT NULL, source TEXT NOT NULL,
@@ -72,8 +75,9 @@ CREATE TABLE runs (
 CREATE INDEX runs_by_instance ON runs(instance);
 -- What the study wants now. Runs that are not wanted were made by other code, or by an earlier
 -- command: they are kept, and no report counts them.
-CREATE TABLE wanted (key TEXT PRIMARY KEY);
-CREATE VIEW current_runs AS SELECT runs.* FROM runs JOIN wanted USING (key);
+-- The role stands here too, because a later command may ask for a reference as a solver.
+CREATE TABLE wanted (key TEXT PRIMARY KEY, role TEXT NOT NULL);
+CREATE VIEW current_runs AS SELECT {_ROLE_NOW} FROM runs JOIN wanted USING (key);
 """
 
 
@@ -127,11 +131,11 @@ class Study:
         rows = self._rows("SELECT * FROM instances ORDER BY problem, name, sha256")
         return [row | {"size": json.loads(row["size"])} for row in rows]
 
-    def set_wanted(self, keys: Iterable[str]) -> None:
-        """Say which runs the study is made of, from now on."""
+    def set_wanted(self, role_of: Mapping[str, str]) -> None:
+        """Say by key which runs the study is made of from now on, and what for."""
         with self._database:
             self._database.execute("DELETE FROM wanted")
-            self._database.executemany("INSERT INTO wanted VALUES (?)", ((key,) for key in keys))
+            self._database.executemany("INSERT INTO wanted VALUES (?, ?)", role_of.items())
 
     def add_run(self, row: Mapping[str, Any]) -> None:
         """Write a finished run; a run that is there already stays as it is."""
@@ -183,16 +187,10 @@ class Study:
 def create(folder: str | Path, protocol: Mapping[str, Any]) -> Study:
     """Make a new study in a folder that is empty or not there."""
     folder = Path(folder)
-    scratch = folder / ".new.sqlite"
-    # What a study that was killed in its first moment leaves behind is no hindrance.
-    leftovers = {LOCK, scratch.name, f"{scratch.name}-journal"}
-    if folder.exists() and (
-        not folder.is_dir() or {path.name for path in folder.iterdir()} - leftovers
-    ):
-        raise InputError("something else there", "a study, or an empty place", file=str(folder))
+    _require_empty(folder)
+    scratch = folder / SCRATCH
     folder.mkdir(parents=True, exist_ok=True)
-    for name in leftovers - {LOCK}:
-        (folder / name).unlink(missing_ok=True)
+    scratch.unlink(missing_ok=True)
     made = Study(folder, sqlite3.connect(scratch))
     with made:
         made._database.executescript(_SCHEMA)
@@ -257,15 +255,35 @@ def read_study(folder: str | Path) -> Tables:
 
 @contextmanager
 def only_writer(folder: Path) -> Iterator[None]:
-    """Keep other processes from writing to the study until the block ends, however it ends."""
-    with (folder / LOCK).open("w") as file:
+    """Keep other processes from writing to a study, or a new one, until the block ends."""
+    if not is_study(folder):
+        _require_empty(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = folder / LOCK
+    with lock.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise InputError(
                 "another process that works on this study", "one at a time", file=str(folder)
             ) from None
-        yield
+        try:
+            yield
+        finally:
+            if not is_study(folder):  # nothing came of it
+                lock.unlink()
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+
+
+def _require_empty(folder: Path) -> None:
+    """Raise `InputError` where a new study would hide among other files."""
+    # What a study that was killed in its first moment leaves behind is no hindrance.
+    leftovers = {LOCK, SCRATCH, f"{SCRATCH}-journal"}
+    if folder.exists() and (
+        not folder.is_dir() or {path.name for path in folder.iterdir()} - leftovers
+    ):
+        raise InputError("something else there", "a study, or an empty place", file=str(folder))
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -42,14 +42,14 @@ def answer_in_own_process(
     """
     if memory_limit_bytes is None:
         memory_limit_bytes = MEMORY_SHARE * psutil.virtual_memory().available
-    with _Worker() as worker:
+    with Worker() as worker:
         watch = _Watchdog(worker, budget, stopped, memory_limit_bytes)
         while True:
             message = worker.next_message(POLL_S)
             if isinstance(message, Ready):
                 seconds = None if task.seconds is None else budget.left()
                 worker.send(replace(task, seconds=seconds))
-            elif isinstance(message, _Gone):
+            elif isinstance(message, Gone):
                 yield Fault(f"the backend's process {message.how}")
                 yield Ended("died", "crashed")
                 return
@@ -63,7 +63,7 @@ def answer_in_own_process(
         worker.kill()
         while True:  # what it said before it was killed still counts
             message = worker.next_message(POLL_S)
-            if isinstance(message, _Gone):
+            if isinstance(message, Gone):
                 message = Ended("killed", reason)
             if message is not None:
                 yield message
@@ -72,23 +72,23 @@ def answer_in_own_process(
 
 
 @dataclass(frozen=True)
-class _Gone:
+class Gone:
     """The worker's channel is closed; ``how`` it went."""
 
     how: str
 
 
-class _Worker:
-    """A worker process and the thread that reads what it says."""
+class Worker:
+    """A process that runs a module's ``main``, and the thread that reads what it says."""
 
-    def __init__(self) -> None:
+    def __init__(self, module: str = "shardopt.solvers.backends.worker") -> None:
         # Both are given back in __exit__: a worker that is killed cannot tidy up.
         self._scratch = tempfile.TemporaryDirectory(prefix="shardopt-", ignore_cleanup_errors=True)
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         # The worker must find what the caller can import, the caller's own modules included.
         paths = os.pathsep.join(path or str(os.curdir) for path in sys.path)
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "shardopt.solvers.backends.worker"],
+            [sys.executable, "-P", "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
@@ -96,11 +96,11 @@ class _Worker:
             env=os.environ | {"PYTHONPATH": paths, "TMPDIR": self._scratch.name},
             start_new_session=True,  # Ctrl-C in the terminal is the parent's to translate
         )
-        self._inbox: queue.SimpleQueue[Message | _Gone] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Message | Gone] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self.pid = self._process.pid
 
-    def __enter__(self) -> _Worker:
+    def __enter__(self) -> Worker:
         self._reader.start()
         return self
 
@@ -112,7 +112,7 @@ class _Worker:
                 cast(BinaryIO, pipe).close()
         self._scratch.cleanup()
 
-    def next_message(self, timeout: float) -> Message | _Gone | None:
+    def next_message(self, timeout: float) -> Message | Gone | None:
         """Return the next message, ``None`` if none comes in time."""
         try:
             return self._inbox.get(timeout=timeout)
@@ -135,7 +135,7 @@ class _Worker:
             while True:
                 self._inbox.put(messages.receive(cast(BinaryIO, self._process.stdout)))
         except Exception as error:  # the end, or bytes that are no message
-            self._inbox.put(_Gone(self._last_words(error)))
+            self._inbox.put(Gone(self._last_words(error)))
 
     def _last_words(self, error: Exception) -> str:
         if not isinstance(error, EOFError):
@@ -156,7 +156,7 @@ class _Watchdog:
 
     def __init__(
         self,
-        worker: _Worker,
+        worker: Worker,
         budget: Budget,
         stopped: Callable[[], bool],
         memory_limit_bytes: float,
@@ -181,12 +181,13 @@ class _Watchdog:
             return "time-limit"
         if now > self._next_memory_poll:
             self._next_memory_poll = now + _MEMORY_POLL_S
-            if _resident_bytes(self._worker.pid) > self._memory_limit_bytes:
+            if resident_bytes(self._worker.pid) > self._memory_limit_bytes:
                 return "memory-limit"
         return None
 
 
-def _resident_bytes(pid: int) -> float:
+def resident_bytes(pid: int) -> float:
+    """Return the memory of a process and all its descendants."""
     total = 0.0
     with contextlib.suppress(psutil.Error):
         leader = psutil.Process(pid)
