@@ -82,20 +82,23 @@ class Cluster:
         """
         waiting = iter(work)
         run_of: dict[Any, Run] = {}
-        finished = self._distributed.as_completed()
-        while True:
-            # A few runs are always ahead, and never all of them: instances may be large.
-            ahead = max(8, 3 * sum(self.slots().values())) - len(run_of)
-            for run, file in itertools.islice(waiting, max(0, ahead)):
-                # A name of its own: a scheduler gives what it has under a known one.
-                name = f"{run.problem} {run.solver} {uuid.uuid4().hex}"
-                future = self._client.submit(perform, run, file, key=name, pure=False)
-                run_of[future] = run
-                finished.add(future)
-            if not run_of:
-                return
-            future = next(finished)
-            yield self._row(run_of.pop(future), future)
+        finished = self._distributed.as_completed(loop=self._client.loop)
+        try:
+            while True:
+                # A few runs are always ahead, and never all of them: instances may be large.
+                ahead = max(8, 3 * sum(self.slots().values())) - len(run_of)
+                for run, file in itertools.islice(waiting, max(0, ahead)):
+                    # A name of its own: a scheduler gives what it has under a known one.
+                    name = f"{run.problem} {run.solver} {uuid.uuid4().hex}"
+                    future = self._client.submit(perform, run, file, key=name, pure=False)
+                    run_of[future] = run
+                    finished.add(future)
+                if not run_of:
+                    return
+                future = next(finished)
+                yield self._row(run_of.pop(future), future)
+        finally:
+            self._client.cancel(list(run_of))
 
     def _row(self, run: Run, future: Any) -> Row:
         try:
