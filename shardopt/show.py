@@ -69,7 +69,7 @@ def write_picture(path: str | Path, instance: Any, solution: Any = None) -> None
     elif kind == ".html":
         raw = _as_html(instance, solution).encode()
     else:
-        raw = _as_image(instance, solution, kind[1:])
+        raw = image(instance, solution, kind[1:])
     try:
         path.write_bytes(raw)
     except (OSError, ValueError) as error:
@@ -99,8 +99,11 @@ def _as_text(instance: Any, solution: Any) -> str:
     return "".join(line.rstrip() + "\n" for line in capture.get().splitlines())
 
 
-def _as_image(instance: Any, solution: Any, kind: str) -> bytes:
-    """Draw without pyplot: no display is needed, and the same picture gives the same bytes."""
+def image(instance: Any, solution: Any, kind: str) -> bytes:
+    """Return a picture as the bytes of an ``svg`` or ``png`` file.
+
+    It is drawn without pyplot: no display is needed, and the same picture gives the same bytes.
+    """
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -143,7 +146,7 @@ pre {{ overflow-x: auto; font-size: 0.8rem; line-height: 1.3; }}
 
 def _as_html(instance: Any, solution: Any) -> str:
     """Return a page that needs no other file: the picture, and beneath it the same as text."""
-    svg = _as_image(instance, solution, "svg").decode()
+    svg = image(instance, solution, "svg").decode()
     return _PAGE.format(
         title=html.escape(instance.name),
         svg=svg[svg.index("<svg") :],

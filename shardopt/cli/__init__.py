@@ -25,6 +25,7 @@ COMMANDS = {
     "generate": "Make an instance with a generator preset.",
     "solvers": "List the solvers and what each can do.",
     "gap": "Run many solvers on many instances, and keep every run in a study.",
+    "report": "Say what a study has found: a page, tables for a paper, or data.",
     "show": "Draw an instance or a plan, in the terminal or to a file.",
     "schema": "Print the JSON Schema of a problem's files.",
 }

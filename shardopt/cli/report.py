@@ -1,68 +1,111 @@
-"""How a result reads on a terminal."""
+"""``shardopt report``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich import box
-from rich.table import Table
-from rich.text import Text
+import click
 
-from shardopt.models.discover import part
-from shardopt.models.result import OPTIMALITY_TOLERANCE, Result
-from shardopt.units import printable
+from shardopt.models.errors import InputError, UnavailableError
 
-_STYLE = {"optimal": "bold green", "feasible": "bold", "infeasible": "bold red", "unknown": "bold"}
+if TYPE_CHECKING:
+    import pandas as pd
 
+    from shardopt.study.tables import Pair
 
-def result_table(instance: Any, result: Result) -> Table:
-    """Return what a person wants to know of a result; numbers that do not exist say so."""
-    table = Table(box=box.SIMPLE_HEAD, show_header=False, pad_edge=False)
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column()
-    for name, value in _lines(instance, result):
-        table.add_row(name, value)
-    return table
+CONTRADICTED = 1
+FORMATS = ("html", "csv", "parquet", "markdown", "latex")
 
 
-def notes(instance: Any, result: Result) -> Iterator[str]:
-    """Return what belongs beside the result: faults, and a reference number without a plan."""
-    for fault in result.faults:
-        yield f"warning: {printable(fault)}"
-    if result.solution is None and "reference" in result.extra:
-        unit = part(instance.problem, "models", "data").OBJECTIVE_UNIT
-        yield (
-            f"reference: {result.solver}: {result.extra['reference']:.10g} {unit}"
-            " (a number to compare with: not a plan, not a bound)"
-        )
+@click.command(
+    epilog="""\b
+Example:
+  shardopt gap instances/ --solvers all --time-limit 10 -o study/
+  shardopt report study/ -o report.html --pairs ga:packing-search,ga:splitwise
+  shardopt report study/ --format csv -o runs.csv
+Exit codes: 0 written; 1 rows of the study contradict each other; 2 bad input."""
+)
+@click.argument("study", metavar="STUDY")
+@click.option("-o", "--output", metavar="FILE", help="Write to FILE; without it, to stdout.")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(FORMATS),
+    default="html",
+    show_default=True,
+    help="A page; all runs as data; or the tables for a paper.",
+)
+@click.option(
+    "--pairs",
+    metavar="A:B,...",
+    help="Solvers to test against each other.  [default: the published heuristic, all other"
+    " heuristics]",
+)
+def command(study: str, output: str | None, kind: str, pairs: str | None) -> int:
+    """Say what a study has found.
+
+    html is one page that needs no network: protocol, tables with intervals and tests, figures,
+    all instances, and each heuristic's worst plan beside the optimum. csv and parquet have a row
+    per run, with the columns of `shardopt.study.load`. docs/report.md explains every number.
+    """
+    from shardopt.study import load
+
+    folder = Path(study)
+    if kind == "parquet" and output is None:
+        raise InputError("no file", "-o FILE: Parquet is not text", "--format")
+    if output is not None and not Path(output).absolute().parent.is_dir():
+        raise InputError("no such folder", "a file name", file=output)
+    frame = load(folder)
+    chosen = _pairs(pairs, frame)
+    if kind == "parquet":
+        _write_parquet(frame, str(output))
+    elif output is None:
+        click.echo(_text(folder, frame, kind, chosen), nl=False)
+    else:
+        Path(output).write_text(_text(folder, frame, kind, chosen), encoding="utf-8")
+    if output is not None:
+        click.echo(f"wrote {output}", err=True)
+    return _warn_of_contradictions(folder)
 
 
-def _lines(instance: Any, result: Result) -> Iterator[tuple[str, Text | str]]:
-    data = part(instance.problem, "models", "data")
-    side = "lower" if result.sense == "min" else "upper"
-    yield "instance", f"{printable(result.instance)} ({result.problem})"
-    yield "solver", f"{result.solver}, seed {result.seed}, threads {result.threads}"
-    yield "status", Text(result.status, style=_STYLE[result.status])
-    yield "ended by", result.termination
-    yield data.OBJECTIVE_NAME, _number(result.objective, data.OBJECTIVE_UNIT, "no plan")
-    yield f"proven {side} bound", _number(result.bound, data.OBJECTIVE_UNIT, "none")
-    yield "gap", _gap(result.gap)
-    yield "runtime", f"{result.runtime_s:.3g} s"
-    if result.build_s:
-        yield "of which model building", f"{result.build_s:.3g} s"
-    if result.compile_s:
-        yield "compilation before it", f"{result.compile_s:.3g} s"
-    for opinion in result.confirmed_by:
-        verdict = {True: "confirmed by", False: "CONTRADICTED by", None: "left open by"}
-        yield verdict[opinion.agrees], f"{opinion.by}: {opinion.note}"
+def _pairs(pairs: str | None, frame: pd.DataFrame) -> list[Pair]:
+    from shardopt.study.tables import parse_pairs
+
+    return [] if pairs is None else parse_pairs(pairs, list(frame["solver"].unique()))
 
 
-def _number(value: float | None, unit: str, otherwise: str) -> str:
-    return otherwise if value is None else f"{value:.10g} {unit}"
+def _text(folder: Path, frame: pd.DataFrame, kind: str, pairs: list[Pair]) -> str:
+    from shardopt.study.report import build, texts
+
+    if kind == "csv":
+        return str(_flat(frame).to_csv(index=False, lineterminator="\n"))
+    write = {"html": build.build_page, "markdown": texts.markdown, "latex": texts.latex}[kind]
+    return write(folder, pairs)
 
 
-def _gap(gap: float | None) -> str:
-    if gap is None:
-        return "unknown"
-    return f"{100 * gap:.4g} % (optimal means at most {100 * OPTIMALITY_TOLERANCE:.4f} %)"
+def _flat(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with lists and objects as JSON, and without the traces, which are long."""
+    import json
+
+    nested = {name: frame[name].map(json.dumps) for name in ("parameters", "faults", "extra")}
+    return frame.drop(columns="trace").assign(**nested)
+
+
+def _write_parquet(frame: pd.DataFrame, output: str) -> None:
+    try:
+        _flat(frame).to_parquet(output, index=False)
+    except ImportError:
+        needed = "Parquet files need pyarrow: pip install 'shardopt[parquet]'"
+        raise UnavailableError(needed) from None
+
+
+def _warn_of_contradictions(folder: Path) -> int:
+    from shardopt.study.contradictions import COLUMNS, contradictions
+    from shardopt.study.store import open_study
+
+    with open_study(folder) as store:
+        found = contradictions(store.instances(), store.runs(columns=COLUMNS))
+    for line in found:
+        click.echo(f"contradiction: {line}", err=True)
+    return CONTRADICTED if found else 0

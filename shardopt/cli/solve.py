@@ -87,7 +87,7 @@ def command(
 
 
 def _print(instance: Any, result: Result, as_json: bool) -> None:
-    from shardopt.cli.report import notes, result_table
+    from shardopt.cli.results import notes, result_table
     from shardopt.show import plan_table
 
     if as_json:

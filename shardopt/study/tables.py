@@ -57,6 +57,16 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def ordered(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame of one problem with exact methods first, and the smaller gaps first."""
+    exact = (frame["kind"] == "exact").groupby(frame["solver"]).first()
+    gaps = metrics.by_instance(frame, "gap_to_bound").median()
+    times = metrics.charged_s(frame).groupby(frame["solver"]).mean()
+    keys = pd.DataFrame({"exact": ~exact, "gap": gaps, "time": times})
+    order = {solver: n for n, solver in enumerate(keys.sort_values(list(keys)).index)}
+    return frame.sort_values("solver", key=lambda names: names.map(order), kind="stable")
+
+
 def measured(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the frame with the columns that metrics make of a run."""
     return frame.assign(
@@ -88,15 +98,16 @@ def tests(frame: pd.DataFrame, pairs: Sequence[Pair]) -> pd.DataFrame:
 
 
 def default_pairs(frame: pd.DataFrame) -> list[Pair]:
-    """Return each compared solver with the problem's published heuristic.
+    """Return the problem's published heuristic with each other compared solver that is not exact.
 
     The choice does not depend on how well anybody did.
     """
-    solvers = list(metrics.compared(frame)["solver"].unique())
+    compared = metrics.compared(frame)
+    others = list(compared["solver"][compared["kind"] != "exact"].unique())
     published = aliases(frame["problem"].iloc[0]).get("heuristic")
-    if published is None or published not in solvers:
+    if published is None or published not in others:
         return []
-    return [(published, other) for other in solvers if other != published]
+    return [(published, other) for other in others if other != published]
 
 
 def parse_pairs(text: str, solvers: Sequence[str]) -> list[Pair]:
