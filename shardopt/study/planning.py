@@ -147,9 +147,9 @@ def choices_of(plan: Plan, problem: str) -> list[Choice]:
 
 
 def require_known(plan: Plan, problems: Sequence[str]) -> None:
-    """Raise `InputError` for a name that is a solver of none of the problems.
+    """Raise `InputError` for a solver that none of the problems has, or a wrong option.
 
-    A name that is a solver of some of them is run where it is one.
+    A name that is a solver of some of the problems is run where it is one.
     """
     for entry in plan.solvers:
         if not any(_names(problem, entry) for problem in problems):
@@ -159,13 +159,10 @@ def require_known(plan: Plan, problems: Sequence[str]) -> None:
             hint = f" (did you mean {' or '.join(close)}?)" if close else ""
             where = " or ".join(problems)
             raise InputError(repr(entry) + hint, f"a solver of {where}", "--solvers")
+    chosen = [(problem, c.row) for problem in problems for c in choices_of(plan, problem)]
     for entry in plan.settings:
         name, _ = named_options(entry)
-        if not any(
-            _is_solver(problem, name) and find_solver(problem, name) == choice.row
-            for problem in problems
-            for choice in choices_of(plan, problem)
-        ):
+        if not any(_is_solver(p, name) and find_solver(p, name) == row for p, row in chosen):
             raise InputError(repr(name), "one of the solvers that are run", "--set-solver")
 
 

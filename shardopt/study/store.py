@@ -218,12 +218,16 @@ def open_study(folder: str | Path) -> Study:
     folder = Path(folder)
     if not is_study(folder):
         raise InputError("no study there", f"a folder with {DATABASE}", file=str(folder))
-    study = Study(folder, _connect(folder / DATABASE))
+    study = Study(folder, sqlite3.connect(folder / DATABASE, timeout=30.0))
     try:
+        # A finished run survives a power cut, too.
+        study._database.execute("PRAGMA synchronous = FULL")
         found = study.meta("format")
     except sqlite3.DatabaseError as error:
+        study.close()
         raise InputError(str(error), "a study", file=str(folder / DATABASE)) from None
     if found != FORMAT:
+        study.close()
         raise InputError(f"the format {found!r}", FORMAT, file=str(folder / DATABASE))
     return study
 
@@ -284,12 +288,6 @@ def _require_empty(folder: Path) -> None:
         not folder.is_dir() or {path.name for path in folder.iterdir()} - leftovers
     ):
         raise InputError("something else there", "a study, or an empty place", file=str(folder))
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(path, timeout=30.0)
-    database.execute("PRAGMA synchronous = FULL")  # a finished run survives a power cut, too
-    return database
 
 
 def _canonical(value: Any) -> str:
