@@ -9,16 +9,20 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 WAIT_S = 60.0
-_MIDDLE = """(() => {
+_MIDDLE = """(async () => {
   const element = document.querySelector(%s);
-  element.scrollIntoView({block: "center", inline: "center", behavior: "instant"});
+  // What comes into sight is laid out then, and may move the element once more.
+  for (let n = 0; n < 3; n++) {
+    element.scrollIntoView({block: "center", inline: "center", behavior: "instant"});
+    await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  }
   const box = element.getBoundingClientRect();
   return [box.x + box.width / 2, box.y + box.height / 2];
 })()"""
@@ -30,6 +34,15 @@ def find_chromium() -> str | None:
     return next((path for name in names if (path := shutil.which(name))), None)
 
 
+_LAUNCH = """
+import os, sys
+# Chromium reads commands from 3 and writes answers to 4, whatever the numbers are here.
+for there, here in ((100, sys.argv[1]), (101, sys.argv[2]), (3, 100), (4, 101)):
+    os.dup2(int(here), there)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
+
 class Page:
     """A tab of a headless Chromium of its own; messages go through file descriptors 3 and 4."""
 
@@ -37,13 +50,13 @@ class Page:
         self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         read_commands, self._commands = os.pipe()
         self._answers, write_answers = os.pipe()
-        # The shell puts the two ends where Chromium looks for them, whatever their numbers are.
         self._process = subprocess.Popen(
             [
-                "/bin/sh",
+                sys.executable,
                 "-c",
-                f'exec 8<&{read_commands} 9>&{write_answers}; exec 3<&8 4>&9 8<&- 9>&-; exec "$@"',
-                "sh",
+                _LAUNCH,
+                str(read_commands),
+                str(write_answers),
                 executable,
                 "--headless",
                 "--no-sandbox",
@@ -65,21 +78,24 @@ class Page:
         self._buffer = b""
         self.events: list[dict[str, Any]] = []
         self._session: str | None = None
-        target = self.send("Target.createTarget", url="about:blank")["targetId"]
-        attached = self.send("Target.attachToTarget", targetId=target, flatten=True)
-        self._session = attached["sessionId"]
-        for domain in ("Page", "Runtime", "Network", "Log"):
-            self.send(f"{domain}.enable")
 
     def __enter__(self) -> Page:
+        try:
+            target = self.send("Target.createTarget", url="about:blank")["targetId"]
+            attached = self.send("Target.attachToTarget", targetId=target, flatten=True)
+            self._session = attached["sessionId"]
+            for domain in ("Page", "Runtime", "Network", "Log"):
+                self.send(f"{domain}.enable")
+        except BaseException:
+            self.close()
+            raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the browser."""
         self._process.terminate()
         self._process.wait(WAIT_S)
         os.close(self._commands)
