@@ -134,9 +134,10 @@ def seeds_of(text: str) -> tuple[int, ...]:
         first, dots, last = part.partition("..")
         if not first.isdecimal() or (dots and not last.isdecimal()):
             raise InputError(repr(text), "seeds like 0..9 or 1,5,7", "--seeds")
-        seeds += range(int(first), int(last if dots else first) + 1)
-        if len(seeds) > 100_000:
-            raise InputError(repr(text), "at most 100000 seeds", "--seeds")
+        named = range(int(first), int(last if dots else first) + 1)
+        if not 1 <= len(named) <= 100_000 - len(seeds):
+            raise InputError(repr(text), "1 to 100000 seeds, upwards", "--seeds")
+        seeds += named
     return tuple(dict.fromkeys(seeds))
 
 
@@ -231,10 +232,9 @@ def _conclude(study: Study) -> int:
     from shardopt.cli.study_progress import failures, status_table
     from shardopt.study.contradictions import COLUMNS, contradictions
 
-    console = stdout_console()
-    console.print(status_table(study))
+    stdout_console().print(status_table(study))
     for line in failures(study):
-        console.print(line)
+        click.echo(line)
     found = contradictions(study.instances(), study.runs(columns=COLUMNS))
     for contradiction in found:
         click.echo(f"CONTRADICTION {contradiction}", err=True)
