@@ -14,9 +14,11 @@ from click.testing import CliRunner
 
 from shardopt.cli import commands
 from shardopt.study import load
+from shardopt.study.figures import COLOURS
 from shardopt.study.report import cells
 from shardopt.study.report.build import build_page
 from shardopt.study.report.protocol import instance_set
+from shardopt.study.report.svg import inline_svg
 from study.hand import proof, run, three_blocks, write_study
 
 VOID = {"meta", "link", "input", "img", "br"}
@@ -99,6 +101,18 @@ def test_that_pictures_take_the_colours_of_the_page(page):
     figures = page[page.index('class="pictures"') : page.index("Where each heuristic")]
     assert page.count("<figure") >= 4
     assert not re.search(r"(fill|stroke): #", figures)
+
+
+def test_that_shorter_pictures_keep_their_words_and_their_dots():
+    def draw(ax):
+        ax.plot([0, 1, 2], [0, 1, 0], "o", color=COLOURS[3], alpha=0.5, markersize=2.5, mew=0)
+        ax.set_xticks([1], ["0.00123"])
+
+    svg = inline_svg(draw, (3, 2), "name", "dots < lines")
+    assert ">0.00123<" in svg
+    assert "var(--c3)" in svg
+    assert max(path.count("h0") for path in re.findall(r' d="([^"]*)"', svg)) == 3
+    ElementTree.fromstring(svg)
 
 
 def test_that_contradicting_rows_head_the_page_and_fail_the_command(tmp_path):

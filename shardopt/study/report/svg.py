@@ -60,11 +60,12 @@ def inline_svg(
 def _shorter(svg: str) -> str:
     """Return the same drawing in a third of the elements: a page with many opens at once."""
     svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)  # the page has its own
-    svg = re.sub(r"(\.\d\d)\d+", r"\1", svg)
+    svg = _PLACES.sub(lambda place: re.sub(r"(\.\d\d)\d+", r"\1", place.group()), svg)
     svg = re.sub(r"<g id=\"[^\"]*\"/>\s*", "", svg)
     return _MARKERS.sub(_as_one_path, svg)
 
 
+_PLACES = re.compile(r' (?:d|x|y|transform)="[^"]+"')
 _MARKERS = re.compile(
     r'(?:<use [^>]*?x="[^"]+" y="[^"]+" style="fill: [^"]+; fill-opacity: [^"]+"/>\s*)+'
 )
