@@ -25,6 +25,7 @@ from typing import Any, BinaryIO
 
 import psutil
 
+from shardopt.models.discover import part
 from shardopt.solvers.backends import messages
 from shardopt.solvers.backends.process import MEMORY_SHARE, resident_bytes
 from shardopt.solvers.registry import find_solver
@@ -167,6 +168,15 @@ def _place(words: BinaryIO) -> str:
     return f" (in {found[3]}: {found[1]}, line {found[2]})" if found else ""
 
 
+def _load(run: Run) -> None:
+    """Import all that a run needs, so that no run has to."""
+    for _ in load_kernels(run.problem):
+        pass
+    find_solver(run.problem, run.solver).load()
+    for area, module in (("instances", "schema"), ("models", "check"), ("models", "evaluate")):
+        part(run.problem, area, module)
+
+
 def main() -> None:
     """Serve tasks over the two pipes that the parent holds, until it closes them."""
     inbox = os.fdopen(os.dup(0), "rb", buffering=0)
@@ -183,8 +193,7 @@ def main() -> None:
         if here != run.version:
             messages.send(outbox, OtherCode(here))
             continue
-        for _ in load_kernels(run.problem):
-            pass
+        _load(run)
         messages.send(outbox, watched(task, inbox))
 
 

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from shardopt.cli import commands
 from shardopt.cli.gap import seeds_of
 from shardopt.cli.study_progress import Pace
 from shardopt.models.errors import InputError
 from shardopt.study import running
 from shardopt.study.planning import Plan, wanted_runs
-from shardopt.study.store import open_study
 from study import unruly
+from study.studies import gap, kept, rows, wait_for
 
 PRESET = "block-placement/random-loose:servers=4:blocks=6:sessions=2"
 
@@ -33,15 +29,6 @@ def unruly_host(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(running, "_HOST", "study.unruly")
     with unruly.registered():
         yield
-
-
-def gap(folder: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(commands, ["gap", *arguments, "--jobs", "1", "-o", str(folder)])
-
-
-def rows(folder: Path) -> list[dict[str, Any]]:
-    with open_study(folder) as study:
-        return study.runs()
 
 
 def test_that_a_study_is_made_and_summed_up(tmp_path: Path) -> None:
@@ -194,25 +181,6 @@ def study_process(tmp_path: Path) -> Iterator[Any]:
     for process in started:
         process.kill()
         process.communicate()
-
-
-def kept(folder: Path) -> dict[str, tuple[Any, ...]]:
-    """Return the rows of a study that runs meanwhile, as they stand in its file."""
-    try:
-        database = sqlite3.connect(f"file:{folder / 'study.sqlite'}?mode=ro", uri=True)
-    except sqlite3.OperationalError:
-        return {}
-    try:
-        return {row[0]: row for row in database.execute("SELECT * FROM runs")}
-    finally:
-        database.close()
-
-
-def wait_for(folder: Path, count: int) -> None:
-    deadline = time.monotonic() + 60
-    while len(kept(folder)) < count:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_that_a_study_survives_being_killed_again_and_again(
