@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from commandline import INSTANCE, write
 
+from shardopt.cli import COMMANDS
+
 HEAVY = {"numba", "ortools", "highspy", "matplotlib", "pulp", "pyscipopt", "pandas"}
 PROBE = """
 import json, sys
@@ -36,7 +38,7 @@ def test_that_help_imports_nothing_heavy_and_no_rich() -> None:
     assert not imported_by("--help") & (HEAVY | {"rich"})
 
 
-@pytest.mark.parametrize("command", ["solve", "check", "generate", "solvers", "show", "schema"])
+@pytest.mark.parametrize("command", list(COMMANDS))
 def test_that_the_help_of_a_command_imports_nothing_heavy(command: str) -> None:
     assert not imported_by(command, "--help") & HEAVY
 

@@ -77,7 +77,6 @@ def problem_section(
         "proven": int(by_instance["proven"].first().sum()),
         "infeasible": int(infeasible.sum()),
         "bounded": int(by_instance["best_bound"].first().notna().sum()),
-        "seeds": frame.groupby(["sha256", "solver"])["seed"].nunique().max(),
         "columns": SUMMARY_COLUMNS,
         "summary": tables.summary(frame).reset_index().to_dict("records"),
         "tests": tables.tests(frame, pairs).to_dict("records"),
