@@ -163,6 +163,12 @@ class Study:
         """Return the keys of all finished runs, of other versions too."""
         return {row[0] for row in self._database.execute("SELECT key FROM runs")}
 
+    def unfinished(self) -> int:
+        """Return how many of the wanted runs are still to be made."""
+        query = "SELECT count(*) FROM wanted WHERE key NOT IN (SELECT key FROM runs)"
+        (count,) = self._database.execute(query).fetchone()
+        return int(count)
+
     def runs(self, *, columns: Iterable[str] = RUN_COLUMNS) -> list[dict[str, Any]]:
         """Return the finished runs that the study wants, JSON decoded, in a lasting order."""
         chosen = tuple(columns)

@@ -13,12 +13,14 @@ import pytest
 from click.testing import CliRunner
 
 from shardopt.cli import commands
+from shardopt.instances.files import instance_sha256
 from shardopt.study import load
 from shardopt.study.figures import COLOURS
 from shardopt.study.report import cells
 from shardopt.study.report.build import build_page
 from shardopt.study.report.protocol import instance_set
 from shardopt.study.report.svg import inline_svg
+from shardopt.study.store import open_study
 from study.hand import proof, run, three_blocks, write_study
 
 VOID = {"meta", "link", "input", "img", "br"}
@@ -124,11 +126,17 @@ def test_that_contradicting_rows_head_the_page_and_fail_the_command(tmp_path):
     assert "contradiction: cold-start one" in result.stderr
 
 
+def test_that_a_page_of_an_unfinished_study_says_so(tmp_path, page):
+    folder = write_study(tmp_path / "study", [three_blocks("one")], ["even"])
+    with open_study(folder) as study:
+        roles = {row["key"]: row["role"] for row in study.runs()}
+        study.set_wanted(roles | {"not made": "solver"})
+    assert "1 of 3 runs are still to be made" in build_page(folder)
+    assert "still to be made" not in page
+
+
 def contradicting(tmp_path):
     """Return a study in which a plan is better than the optimum."""
-    from shardopt.instances.files import instance_sha256
-    from shardopt.study.store import open_study
-
     instance = three_blocks("one")
     folder = write_study(tmp_path / "study", [instance], ["even"])
     sha256 = instance_sha256(instance)

@@ -35,6 +35,7 @@ def build_page(study: Path, pairs: Sequence[tables.Pair] = ()) -> str:
     """Return the page of a study, with tests between the given pairs of solvers."""
     stored = read_study(study)
     frame = tidy(stored.instances, stored.runs)
+    unfinished, contradicting = _warnings(study)
     gallery = Gallery(study, stored.runs)
     problems = [
         problem_section(tables.ordered(runs), pairs, gallery)
@@ -47,7 +48,8 @@ def build_page(study: Path, pairs: Sequence[tables.Pair] = ()) -> str:
             name=printable(study.resolve().name, 80),
             version=shardopt.__version__,
             protocol=protocol_lines(stored.meta["protocol"], frame),
-            contradictions=_contradictions(study),
+            unfinished=unfinished,
+            contradictions=contradicting,
             problems=problems,
             plans=gallery.pictures,
             runs=len(frame),
@@ -112,11 +114,11 @@ def _environment() -> Environment:
     return environment
 
 
-def _contradictions(study: Path) -> list[str]:
+def _warnings(study: Path) -> tuple[int, list[str]]:
+    """Return how many runs are still to be made, and which rows contradict each other."""
     with open_study(study) as store:
-        return [
-            str(found) for found in contradictions(store.instances(), store.runs(columns=COLUMNS))
-        ]
+        found = contradictions(store.instances(), store.runs(columns=COLUMNS))
+        return store.unfinished(), [str(contradiction) for contradiction in found]
 
 
 def _instance_data(frame: pd.DataFrame) -> dict[str, Any]:
