@@ -71,7 +71,7 @@ interrupted; 2 bad input."""
     help="Processes of this machine, or an existing dask cluster.",
 )
 @click.option("--scheduler", metavar="ADDRESS", help="Of the cluster, e.g. tcp://host:8786.")
-@click.option("--retry-failed", is_flag=True, help="Repeat runs that crashed, hung or ran out.")
+@click.option("--retry-failed", is_flag=True, help="Repeat crashed, hung and out-of-memory runs.")
 def command(
     places: tuple[str, ...],
     output: str,

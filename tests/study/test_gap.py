@@ -15,7 +15,7 @@ import pytest
 from shardopt.cli.gap import seeds_of
 from shardopt.cli.study_progress import Pace
 from shardopt.models.errors import InputError
-from shardopt.study import running
+from shardopt.study import running, version
 from shardopt.study.planning import Plan, wanted_runs
 from study import unruly
 from study.studies import gap, kept, rows, wait_for
@@ -86,6 +86,22 @@ def test_that_failed_runs_are_made_again_on_demand(tmp_path: Path, unruly_host: 
     result = gap(tmp_path / "s", "--retry-failed")
     assert "1 of 2 runs, 0 failed" in result.stderr
     assert len(rows(tmp_path / "s")) == 2
+
+
+def test_that_a_change_of_code_repeats_the_runs_of_its_problem_and_of_no_other(
+    tmp_path: Path, unruly_host: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(version, "code_digest", unruly.digest)
+    monkeypatch.setenv(unruly.CODE_VARIABLE, "before")
+    both = (PRESET, "cold-start/random-edge:devices=3:blocks=6")
+    gap(tmp_path / "s", *both, "--solvers", "cg-bp,even", "--reference", "none")
+    before = {run["solver"]: run for run in rows(tmp_path / "s")}
+    monkeypatch.setenv(unruly.CODE_VARIABLE, "after")
+    assert "1 of 2 runs" in gap(tmp_path / "s").stderr
+    after = {run["solver"]: run for run in rows(tmp_path / "s")}
+    assert after["even"] == before["even"]
+    assert after["cg-bp"]["version"] != before["cg-bp"]["version"]
+    assert len(kept(tmp_path / "s")) == 3  # the old row is still there, and not counted
 
 
 def test_that_rows_that_contradict_each_other_are_named_and_the_exit_code_is_1(

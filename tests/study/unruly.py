@@ -22,6 +22,7 @@ from shardopt.solvers.block_placement import cg_bp, registry
 from shardopt.solvers.registry import SolverRow
 
 PROBLEM = "block-placement"
+CODE_VARIABLE = "UNRULY_CODE"
 
 
 def raising(instance: Any) -> Result:
@@ -121,8 +122,15 @@ def small(seed: int = 0) -> Any:
     return shardopt.generate(PROBLEM, "random-loose", servers=4, blocks=6, sessions=2, seed=seed)
 
 
-if __name__ == "__main__":
-    from shardopt.study import host
+def digest(problem: str) -> str:
+    """Return the digest of a problem's code, which an environment variable changes."""
+    return f"{problem}-{os.environ.get(CODE_VARIABLE, '')}" if problem == PROBLEM else problem
 
+
+if __name__ == "__main__":
+    from shardopt.study import host, version
+
+    if CODE_VARIABLE in os.environ:
+        version.code_digest = digest  # type: ignore[assignment]
     with registered():
         host.main()
