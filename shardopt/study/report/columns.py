@@ -38,7 +38,9 @@ SUMMARY_COLUMNS = (
         "Runs that ended by themselves without the proof, or the plan, that they owe.",
     ),
     Column("failed", "failed", "number", "Runs that crashed, hung, or ran out of memory."),
-    Column("invalid", "invalid", "number", "Runs whose plan the checker refused, or values otherwise."),
+    Column(
+        "invalid", "invalid", "number", "Runs whose plan the checker refused, or values otherwise."
+    ),
     Column(
         "gap_to_bound_median",
         "gap to bound, median",
