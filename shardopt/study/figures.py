@@ -81,7 +81,7 @@ def plot_performance_profile(
     last = float(profile.index[-1])
     # A wide range of factors needs a logarithm; both ends get room for the first and last step.
     wide = last > 4
-    end = last**1.05 if wide else last + 0.05 * (last - 1) + 1e-3
+    end = last**1.05 if wide else max(1.1, last + 0.05 * (last - 1))
     for solver in costs.columns:
         x, y = [*profile.index, end], [*profile[solver], profile[solver].iloc[-1]]
         _line(ax, x, y, solver, looks, drawstyle="steps-post")
@@ -129,6 +129,8 @@ def plot_gap_against_size(
         dots.set_gid(_gid(look))
         _line(ax, medians.index, medians, solver, looks)
     _gap_axis(ax, "y", _values(gaps))
+    if sizes.nunique() <= _MOST_SIZES:
+        ax.set_xticks(sorted(sizes.dropna().unique()))
     _finish(ax, size.removeprefix("size_").replace("_", " "), _words(column), legend)
     return ax
 

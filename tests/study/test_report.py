@@ -214,3 +214,9 @@ def test_that_an_instance_set_has_a_hash_whatever_its_order():
 )
 def test_that_numbers_read_well(reading, value, text):
     assert reading(value) == text
+
+
+def test_that_an_interval_is_left_out_where_it_says_nothing():
+    assert cells.interval(0.1, 0.25, "percent") == "[10, 25]"
+    assert cells.interval(1e-9, 2e-9, "seconds") == ""
+    assert cells.interval(float("nan"), float("nan"), "percent") == ""

@@ -39,9 +39,15 @@ def probability(value: float) -> str:
 
 
 def interval(low: float, high: float, kind: str) -> str:
-    """Return an interval beside its estimate: in the same unit, to two digits."""
+    """Return an interval beside its estimate: in the same unit, to two digits.
+
+    It is empty where there is no interval, or none that is wider than these digits.
+    """
+    if not low < high:  # also where they do not exist
+        return ""
     scale, decimals = (100.0, 4) if kind == "percent" else (1.0, 3)
-    return f"[{_digits(scale * low, 2, decimals)}, {_digits(scale * high, 2, decimals)}]"
+    ends = [_digits(scale * end, 2, decimals) for end in (low, high)]
+    return "" if ends[0] == ends[1] else f"[{ends[0]}, {ends[1]}]"
 
 
 def _exists(value: Any) -> bool:

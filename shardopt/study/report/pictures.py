@@ -73,7 +73,7 @@ def _drawn(
         )
     exact = frame[frame["kind"] == "exact"]
     times = metrics.proof_times(exact) if len(exact) else pd.DataFrame()
-    if times.shape[1] > 1 and times.notna().any(axis=None):
+    if times.notna().any().sum() > 1:
         yield (
             "Performance profile of the proofs",
             "on which share of the instances an exact method proves within so many times the "

@@ -82,9 +82,9 @@ _COLUMNS = (Column("solver", "solver", "text", ""), *SUMMARY_COLUMNS)
 
 def _cell(row: dict[str, Any], column: Column) -> str:
     text = _READ[column.reading](row[column.name])
-    if column.estimate and row[f"{column.name}_low"] < row[f"{column.name}_high"]:
+    if column.estimate:
         low, high = row[f"{column.name}_low"], row[f"{column.name}_high"]
-        text += f" {cells.interval(low, high, column.reading)}"
+        text = f"{text} {cells.interval(low, high, column.reading)}".rstrip()
     return text
 
 
