@@ -180,7 +180,10 @@ def _executor(
         raise InputError(str(jobs), "none: each dask worker has its --nthreads", "--jobs")
     with Cluster(scheduler) as cluster:
         slots, cores = cluster.slots(), cluster.cores()
-        click.echo(f"{len(slots)} workers, {sum(slots.values())} runs at a time", err=True)
+        count = sum(slots.values())
+        click.echo(f"dask workers: {len(slots)}, runs at a time: {count}", err=True)
+        if not slots:
+            click.echo("warning: waiting for the first worker", err=True)
         for worker, count in slots.items():
             _warn(count, threads, cores.get(worker), worker)
         yield cluster.rows

@@ -79,7 +79,7 @@ def test_that_a_study_on_two_workers_one_of_them_killed_is_the_local_one(
         workers[0].kill()
         done = len(kept(far))
         assert study.wait(120) == 0, (tmp_path / "gap.log").read_text()
-    assert "2 workers, 2 runs at a time" in (tmp_path / "gap.log").read_text()
+    assert "dask workers: 2, runs at a time: 2" in (tmp_path / "gap.log").read_text()
     assert gap(near, *STUDY).exit_code == 0
     assert done < len(rows(near))
     assert answers(far) == answers(near)
