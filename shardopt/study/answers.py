@@ -20,7 +20,7 @@ SAME = 1e-9
 """The objective of a result may differ from the recomputed one by this share at most."""
 
 
-def answer(run: Run, instance_file: Mapping[str, Any]) -> Row:
+def answer(run: Run, instance_file: Mapping[str, Any], memory_bytes: float) -> Row:
     """Solve in this process; whatever a solver raises becomes a row."""
     instance = instance_from_json(instance_file)
     try:
@@ -30,7 +30,7 @@ def answer(run: Run, instance_file: Mapping[str, Any]) -> Row:
             time_limit=run.time_limit_s,
             seed=run.seed or 0,
             threads=run.threads,
-            memory_limit_bytes=run.memory_limit_bytes,
+            memory_limit_bytes=memory_bytes,
             **run.parameters,
         )
         return judged(instance, result)

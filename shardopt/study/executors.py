@@ -33,7 +33,7 @@ def on_this_machine(work: Work, jobs: int) -> Iterator[Row]:
     parallel = joblib.Parallel(
         n_jobs=jobs, backend="threading", batch_size=1, return_as="generator_unordered"
     )
-    rows = parallel(joblib.delayed(perform)(run, file) for run, file in work)
+    rows = parallel(joblib.delayed(perform)(run, file, jobs) for run, file in work)
     try:
         yield from rows
     finally:
@@ -81,6 +81,7 @@ class Cluster:
         the process that called this.
         """
         waiting = iter(work)
+        at_a_time = max(self.slots().values(), default=1)
         run_of: dict[Any, Run] = {}
         finished = self._distributed.as_completed(loop=self._client.loop)
         try:
@@ -90,7 +91,9 @@ class Cluster:
                 for run, file in itertools.islice(waiting, max(0, ahead)):
                     # A name of its own: a scheduler gives what it has under a known one.
                     name = f"{run.problem} {run.solver} {uuid.uuid4().hex}"
-                    future = self._client.submit(perform, run, file, key=name, pure=False)
+                    future = self._client.submit(
+                        perform, run, file, at_a_time, key=name, pure=False
+                    )
                     run_of[future] = run
                     finished.add(future)
                 if not run_of:

@@ -27,7 +27,7 @@ import psutil
 
 from shardopt.models.discover import part
 from shardopt.solvers.backends import messages
-from shardopt.solvers.backends.process import MEMORY_SHARE, resident_bytes
+from shardopt.solvers.backends.process import resident_bytes
 from shardopt.solvers.registry import find_solver
 from shardopt.solvers.warm import load_kernels
 from shardopt.study.answers import Row, answer, failed
@@ -44,10 +44,11 @@ _OWN_BYTES = 256 * 2**20
 
 @dataclass(frozen=True)
 class Task:
-    """A run and its instance file."""
+    """A run, its instance file, and how much memory it may take."""
 
     run: Run
     instance_file: Mapping[str, Any]
+    memory_bytes: float
     grace_s: float = GRACE_S
 
 
@@ -85,9 +86,8 @@ def _watch(
 ) -> Row | None:
     """Listen until the run has ended; return the row of a run that had to be killed."""
     deadline = began + task.run.time_limit_s + task.grace_s
-    limit = task.run.memory_limit_bytes or MEMORY_SHARE * psutil.virtual_memory().available
     # Backends have their own watch on the same limit, which loses no plan: it comes first.
-    most = 1.1 * limit + _OWN_BYTES
+    most = 1.1 * task.memory_bytes + _OWN_BYTES
     next_memory_poll = began
     while True:
         ready, _, _ = select.select([channel, inbox], [], [], _POLL_S)
@@ -108,7 +108,7 @@ def _watch(
             next_memory_poll = now + _MEMORY_POLL_S
             if resident_bytes(pid) > most:
                 _kill(pid)
-                text = f"more than {limit / 2**30:.2f} GiB of memory"
+                text = f"more than {task.memory_bytes / 2**30:.2f} GiB of memory"
                 return failed("out-of-memory", "memory-limit", text)
 
 
@@ -120,7 +120,7 @@ def _be_the_run(task: Task, writing: int, words: int) -> None:
             os.dup2(words, stream)
         faulthandler.enable(words)
         faulthandler.dump_traceback_later(task.run.time_limit_s + 0.9 * task.grace_s, file=words)
-        row = answer(task.run, task.instance_file)
+        row = answer(task.run, task.instance_file, task.memory_bytes)
         with os.fdopen(writing, "wb", buffering=0) as channel:
             messages.send(channel, row)
         os._exit(0)

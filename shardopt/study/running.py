@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import psutil
+
 from shardopt.models.errors import ShardoptError
-from shardopt.solvers.backends.process import Gone, Worker
+from shardopt.solvers.backends.process import MEMORY_SHARE, Gone, Worker
 from shardopt.study.answers import Row, failed
 from shardopt.study.host import GRACE_S, OtherCode, Task
 from shardopt.study.planning import Run
@@ -25,13 +27,21 @@ class OtherCodeError(ShardoptError):
     """A machine runs other code than the one that planned the study (exit code 2)."""
 
 
-def perform(run: Run, instance_file: Mapping[str, Any], grace_s: float = GRACE_S) -> Row:
+def perform(
+    run: Run, instance_file: Mapping[str, Any], at_a_time: int = 1, grace_s: float = GRACE_S
+) -> Row:
     """Do a run in a process of its own and return its row for the store.
 
     Each thread has a host of its own, which stays for the next run.
+
+    Parameters
+    ----------
+    at_a_time
+        How many runs share this machine's memory; a run without a limit of its own gets its part.
     """
+    part = MEMORY_SHARE * psutil.virtual_memory().total / at_a_time
     host = _host()
-    host.send(Task(run, instance_file, grace_s))
+    host.send(Task(run, instance_file, run.memory_limit_bytes or part, grace_s))
     said: Any = None
     while said is None:
         said = host.next_message(_POLL_S)

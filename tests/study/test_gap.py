@@ -67,7 +67,7 @@ def test_that_runs_that_fail_are_rows_and_no_failure_of_the_study(
 ) -> None:
     solvers = "raising,leaving,lying,hanging,cg-bp"
     limits = ("--reference", "none", "--time-limit", "0.2")
-    monkeypatch.setattr(running.perform, "__defaults__", (0.3,))  # seconds of grace
+    monkeypatch.setattr(running.perform, "__defaults__", (1, 0.3))  # seconds of grace
     result = gap(tmp_path / "s", PRESET, "--solvers", solvers, *limits)
     assert result.exit_code == 0, result.output
     assert {run["solver"]: run["status"] for run in rows(tmp_path / "s")} == {

@@ -48,7 +48,7 @@ def run_of(solver: str, **changes: Any) -> Run:
 
 
 def row_of(solver: str, grace_s: float = 10.0, **changes: Any) -> Row:
-    return perform(run_of(solver, **changes), instance_to_json(INSTANCE), grace_s)
+    return perform(run_of(solver, **changes), instance_to_json(INSTANCE), grace_s=grace_s)
 
 
 def test_that_a_row_has_every_column_of_the_store_and_what_the_solver_said() -> None:
