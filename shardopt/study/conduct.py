@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -38,25 +39,28 @@ def begin(
     InputError
         A solver of none of the problems; a study with other limits.
     """
-    problem_of = {source.sha256: source.instance.problem for source in sources}
-    study = store.open_study(folder) if store.is_study(folder) else None
-    created_at = None
-    if study is not None:
-        problem_of |= {row["sha256"]: row["problem"] for row in study.instances()}
-        plan = _joined(study, plan)
-        created_at = study.meta("protocol")["created_at"]
-    if not problem_of:
-        raise InputError("no instances", "a file, a folder or PROBLEM/PRESET")
-    problems = sorted(set(problem_of.values()))
-    require_known(plan, problems)
-    protocol = protocol_of(plan, problems, jobs, executor)
-    if study is None:
-        study = store.create(folder, protocol)
-    for source in sources:
-        study.add_instance(source.instance, source.sha256, source.source, size_of(source.instance))
-    study.set_meta("protocol", protocol | {"created_at": created_at or protocol["created_at"]})
-    study.set_meta("plan", plan.to_json())  # the last one: without it, the beginning was cut off
-    return study
+    with contextlib.ExitStack() as on_failure:
+        problem_of = {source.sha256: source.instance.problem for source in sources}
+        study, created_at = None, None
+        if store.is_study(folder):
+            study = on_failure.enter_context(store.open_study(folder))
+            problem_of |= {row["sha256"]: row["problem"] for row in study.instances()}
+            plan = _joined(study, plan, sources)
+            created_at = study.meta("protocol")["created_at"]
+        if not problem_of:
+            raise InputError("no instances", "a file, a folder or PROBLEM/PRESET")
+        problems = sorted(set(problem_of.values()))
+        require_known(plan, problems)
+        protocol = protocol_of(plan, problems, jobs, executor)
+        if study is None:
+            study = on_failure.enter_context(store.create(folder, protocol))
+        for source in sources:
+            size = size_of(source.instance)
+            study.add_instance(source.instance, source.sha256, source.source, size)
+        study.set_meta("protocol", protocol | {"created_at": created_at or protocol["created_at"]})
+        study.set_meta("plan", plan.to_json())  # the last one: without it, this was cut off
+        on_failure.pop_all()
+        return study
 
 
 def kept_plan(folder: Path) -> Plan | None:
@@ -97,9 +101,13 @@ def make(study: Study, runs: Iterable[Run], executor: Executor) -> Generator[dic
         yield row
 
 
-def _joined(study: Study, plan: Plan) -> Plan:
+def _joined(study: Study, plan: Plan, sources: Sequence[Source]) -> Plan:
+    """Return the plan of a study with more added to it."""
     value = study.meta("plan")
     if value is None:
+        if not sources:
+            found = "a study that was killed before it had a plan"
+            raise InputError(found, "the whole command again", file=str(study.folder))
         return plan
     kept = Plan.from_json(value)
     for name, option in CONDITIONS.items():

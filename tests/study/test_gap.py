@@ -17,6 +17,7 @@ from shardopt.cli.study_progress import Pace
 from shardopt.models.errors import InputError
 from shardopt.study import running, version
 from shardopt.study.planning import Plan, wanted_runs
+from shardopt.study.store import create
 from study import unruly
 from study.studies import gap, kept, rows, wait_for
 
@@ -60,6 +61,16 @@ def test_that_solvers_seeds_and_instances_are_added_and_other_limits_refused(
     result = gap(folder, "--time-limit", "5")
     assert result.exit_code == 2
     assert "--time-limit: found 5.0, expected 60.0" in result.stderr
+
+
+def test_that_a_study_that_was_killed_while_it_was_begun_wants_its_whole_command(
+    tmp_path: Path,
+) -> None:
+    with create(tmp_path / "s", {"created_at": "2026-01-01"}) as study:
+        study.add_instance(unruly.small(), "0" * 64, "drawn", {})
+    result = gap(tmp_path / "s")
+    assert result.exit_code == 2
+    assert "killed before it had a plan, expected the whole command again" in result.stderr
 
 
 def test_that_runs_that_fail_are_rows_and_no_failure_of_the_study(
