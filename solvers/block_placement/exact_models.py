@@ -131,7 +131,7 @@ def runs(
         pooled.solution,
         bound=pooled.bound,
     )
-    return _after(pooled, single)
+    return single.after(pooled)
 
 
 def sizes(
@@ -262,7 +262,7 @@ def solve_formulation(
         ceiling = enough
         left = replace(run, time_limit=None if run.time_limit is None else budget.left())
         again = _solve_capped(job, solver, left, [result.solution], result.bound, ceiling)
-        result = _after(result, again)
+        result = again.after(result)
     return result
 
 
@@ -307,14 +307,3 @@ def _least(instance: Instance, plans: Sequence[AnySolution | None]) -> float | N
     """Return the least objective of the feasible ones among plans."""
     values = [checked_objective(instance, plan) for plan in plans if plan is not None]
     return min((value for value in values if value is not None), default=None)
-
-
-def _after(first: Result, second: Result) -> Result:
-    """Return the second of two results of one run, with the first one's time and trace."""
-    shifted = tuple(replace(p, t_s=p.t_s + first.runtime_s) for p in second.trace)
-    return replace(
-        second,
-        runtime_s=first.runtime_s + second.runtime_s,
-        build_s=first.build_s + second.build_s,
-        trace=(*first.trace, *shifted),
-    )
