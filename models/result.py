@@ -95,14 +95,16 @@ class Result:
             return None
         return relative_gap(self.objective, self.bound)
 
+    def later(self, by_s: float) -> Result:
+        """Return the same on the clock of a run that has taken so long already."""
+        trace = tuple(point.later(by_s) for point in self.trace)
+        return replace(self, runtime_s=self.runtime_s + by_s, trace=trace)
+
     def after(self, first: Result) -> Result:
         """Return this result of a run whose first part was another, with both times and traces."""
-        return replace(
-            self,
-            runtime_s=first.runtime_s + self.runtime_s,
-            build_s=first.build_s + self.build_s,
-            trace=(*first.trace, *(point.later(first.runtime_s) for point in self.trace)),
-        )
+        mine = self.later(first.runtime_s)
+        build_s = first.build_s + self.build_s
+        return replace(mine, build_s=build_s, trace=(*first.trace, *mine.trace))
 
     def to_json(self) -> dict[str, Any]:
         """Return the ``shardopt-result/1`` object."""

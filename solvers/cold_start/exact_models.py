@@ -235,9 +235,5 @@ def _solve(
         known=[known.plan],
         bound=known.bound_s,
     )
-    return replace(
-        result,
-        runtime_s=result.runtime_s + before_s,
-        compile_s=compile_s,
-        trace=(*budget.trace, *(point.later(before_s) for point in result.trace)),
-    )
+    result = result.later(before_s)
+    return replace(result, compile_s=compile_s, trace=(*budget.trace, *result.trace))

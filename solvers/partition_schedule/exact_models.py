@@ -209,9 +209,4 @@ def _run(
         memory_limit_bytes=run.memory_limit_bytes,
         known=known,
     )
-    return replace(
-        result,
-        runtime_s=result.runtime_s + before_s,
-        compile_s=compile_s,
-        trace=tuple(point.later(before_s) for point in result.trace),
-    )
+    return replace(result.later(before_s), compile_s=compile_s)

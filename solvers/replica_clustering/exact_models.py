@@ -177,9 +177,5 @@ def solve_known(
         known=[known.plan],
         bound=bound,
     )
-    return replace(
-        result,
-        runtime_s=result.runtime_s + before_s,
-        compile_s=compile_s,
-        trace=(*budget.trace, *(point.later(before_s) for point in result.trace)),
-    )
+    result = result.later(before_s)
+    return replace(result, compile_s=compile_s, trace=(*budget.trace, *result.trace))
