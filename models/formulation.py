@@ -44,7 +44,8 @@ class CpFormulation:
 
     ``decode`` gets the values of all variables by index; ``encode`` returns hints
     {variable index: value}. ``unit`` and ``reciprocal`` as in `LinearFormulation`; the model's
-    roundings must never let the scaled bound pass the true one.
+    roundings must never let the scaled bound pass the true one. ``by_relaxation`` says that what
+    proves is the linear relaxation.
     """
 
     model: CpModel
@@ -53,6 +54,7 @@ class CpFormulation:
     unit: float
     offset: float = 0.0
     reciprocal: bool = False
+    by_relaxation: bool = False
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 Status = Literal["optimal", "feasible", "infeasible", "unknown"]
@@ -40,6 +40,10 @@ class TracePoint:
     t_s: float
     objective: float | None
     bound: float | None
+
+    def later(self, by_s: float) -> TracePoint:
+        """Return the same on the clock of a run that has taken so long already."""
+        return replace(self, t_s=self.t_s + by_s)
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,17 @@ class Result:
         if self.objective is None or self.bound is None:
             return None
         return relative_gap(self.objective, self.bound)
+
+    def later(self, by_s: float) -> Result:
+        """Return the same on the clock of a run that has taken so long already."""
+        trace = tuple(point.later(by_s) for point in self.trace)
+        return replace(self, runtime_s=self.runtime_s + by_s, trace=trace)
+
+    def after(self, first: Result) -> Result:
+        """Return this result of a run whose first part was another, with both times and traces."""
+        mine = self.later(first.runtime_s)
+        build_s = first.build_s + self.build_s
+        return replace(mine, build_s=build_s, trace=(*first.trace, *mine.trace))
 
     def to_json(self) -> dict[str, Any]:
         """Return the ``shardopt-result/1`` object."""

@@ -133,3 +133,10 @@ def interruptible(budget: Budget) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, previous)
+
+
+def on_clock(on_progress: OnProgress | None, before_s: float) -> OnProgress | None:
+    """Return a listener for a run that others went before, for so many seconds."""
+    if on_progress is None:
+        return None
+    return lambda point: on_progress(point.later(before_s))

@@ -1,6 +1,7 @@
-"""What all tests share: how hypothesis looks for counterexamples."""
+"""What all tests share: how hypothesis looks for counterexamples, and what Ctrl-C does."""
 
 import os
+import signal
 
 from hypothesis import HealthCheck, settings
 
@@ -13,3 +14,6 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("shardopt")
+
+# A shell starts what runs in the background with Ctrl-C ignored; the tests need it.
+signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -21,7 +21,7 @@ def solve(formulation: CpFormulation, start: dict[int, int] | None, run: Run) ->
         model.clear_hints()  # type: ignore[no-untyped-call]
         model.proto.solution_hint.vars.extend(start.keys())
         model.proto.solution_hint.values.extend(start.values())
-    solver = _solver(run)
+    solver = _solver(formulation, run)
     best = -math.inf
 
     def heard(bound: float) -> None:
@@ -48,9 +48,12 @@ def solve(formulation: CpFormulation, start: dict[int, int] | None, run: Run) ->
     return Verdict(native, "interrupted" if run.stopped() else "time-limit", bound)
 
 
-def _solver(run: Run) -> cp_model.CpSolver:
+def _solver(formulation: CpFormulation, run: Run) -> cp_model.CpSolver:
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = run.threads
+    if formulation.by_relaxation:
+        # Its first strategies for few workers hardly look at a linear relaxation.
+        solver.parameters.subsolvers.extend(["reduced_costs", "max_lp"])
     # One worker is one strategy, which can stall on what the portfolio solves at once; taking
     # turns gives one thread the whole portfolio, and stays deterministic.
     solver.parameters.interleave_search = run.threads == 1

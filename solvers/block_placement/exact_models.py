@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ from shardopt.solvers.backends.exact import Job, solve_exact
 from shardopt.solvers.block_placement.chain_knapsack import chain
 from shardopt.solvers.block_placement.greedy_placement import cg_bp
 from shardopt.solvers.block_placement.mending import mended
-from shardopt.solvers.budget import Budget, OnProgress
+from shardopt.solvers.budget import Budget, OnProgress, on_clock
 from shardopt.solvers.finish import checked_objective, finish
 
 Backend = Literal["highs", "cbc"]
@@ -127,11 +127,11 @@ def runs(
         solver,
         "runs",
         backend,
-        replace(run, time_limit=left),
+        replace(run, time_limit=left, on_progress=on_clock(on_progress, pooled.runtime_s)),
         pooled.solution,
         bound=pooled.bound,
     )
-    return _after(pooled, single)
+    return single.after(pooled)
 
 
 def sizes(
@@ -153,9 +153,7 @@ def sizes(
     known = [start, cg_bp(instance).solution, chain(instance).solution]
     cutoff = {"cutoff": _least(instance, known)}
     job = Job(instance, f"{FORMULATIONS}.sizes:build", SIZE_SEARCH, cutoff)
-    left = replace(run, time_limit=None if run.time_limit is None else budget.left())
-    result = solve_formulation(job, "sizes/cp-sat", left, known)
-    return replace(result, runtime_s=budget.elapsed())
+    return _later(budget, run, lambda left: solve_formulation(job, "sizes/cp-sat", left, known))
 
 
 def routing(
@@ -228,9 +226,15 @@ def _solve(
         return finish(instance, solver, budget, [], infeasible=True)
     known = [start, cg_bp(instance).solution, chain(instance).solution]
     job = Job(instance, f"{FORMULATIONS}.{formulation}:build", backend, options or {})
-    left = replace(run, time_limit=None if run.time_limit is None else budget.left())
-    result = solve_formulation(job, solver, left, known, bound)
-    return replace(result, runtime_s=budget.elapsed())
+    return _later(budget, run, lambda left: solve_formulation(job, solver, left, known, bound))
+
+
+def _later(budget: Budget, run: Run, solve: Callable[[Run], Result]) -> Result:
+    """Solve in the time that is left, on the clock of the whole run."""
+    before_s = budget.elapsed()
+    left = None if run.time_limit is None else budget.left()
+    heard = on_clock(run.on_progress, before_s)
+    return solve(replace(run, time_limit=left, on_progress=heard)).later(before_s)
 
 
 def solve_formulation(
@@ -260,9 +264,13 @@ def solve_formulation(
         if budget.exhausted() or not (blurred or may_need_dearer):
             break
         ceiling = enough
-        left = replace(run, time_limit=None if run.time_limit is None else budget.left())
+        left = replace(
+            run,
+            time_limit=None if run.time_limit is None else budget.left(),
+            on_progress=on_clock(run.on_progress, budget.elapsed()),
+        )
         again = _solve_capped(job, solver, left, [result.solution], result.bound, ceiling)
-        result = _after(result, again)
+        result = again.after(result)
     return result
 
 
@@ -307,14 +315,3 @@ def _least(instance: Instance, plans: Sequence[AnySolution | None]) -> float | N
     """Return the least objective of the feasible ones among plans."""
     values = [checked_objective(instance, plan) for plan in plans if plan is not None]
     return min((value for value in values if value is not None), default=None)
-
-
-def _after(first: Result, second: Result) -> Result:
-    """Return the second of two results of one run, with the first one's time and trace."""
-    shifted = tuple(replace(p, t_s=p.t_s + first.runtime_s) for p in second.trace)
-    return replace(
-        second,
-        runtime_s=first.runtime_s + second.runtime_s,
-        build_s=first.build_s + second.build_s,
-        trace=(*first.trace, *shifted),
-    )

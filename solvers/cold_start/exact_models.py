@@ -10,9 +10,9 @@ from shardopt.models.cold_start.bounds import lower_bound
 from shardopt.models.cold_start.data import Instance, Solution
 from shardopt.models.cold_start.formulations.direct import MemoryRows
 from shardopt.models.cold_start.tables import Tables, make_tables
-from shardopt.models.result import Result, TracePoint
+from shardopt.models.result import Result
 from shardopt.solvers.backends.exact import Job, solve_exact
-from shardopt.solvers.budget import Budget, OnProgress, interruptible
+from shardopt.solvers.budget import Budget, OnProgress, interruptible, on_clock
 from shardopt.solvers.cold_start.baselines import even_plan, harmonic_plan
 from shardopt.solvers.cold_start.feasibility import farthest_plan
 from shardopt.solvers.cold_start.labels import memory_allowance, type_model
@@ -222,9 +222,6 @@ def _solve(
         return finish(instance, solver, budget, plans, bound=bound, compile_s=compile_s)
     before_s = budget.elapsed()
 
-    def later(point: TracePoint) -> TracePoint:
-        return replace(point, t_s=point.t_s + before_s)
-
     result = solve_exact(
         job,
         solver=solver,
@@ -232,15 +229,11 @@ def _solve(
         seed=run.seed,
         threads=run.threads,
         start=start,
-        on_progress=None if (tell := run.on_progress) is None else lambda p: tell(later(p)),
+        on_progress=on_clock(run.on_progress, before_s),
         presolve=run.presolve,
         memory_limit_bytes=run.memory_limit_bytes,
         known=[known.plan],
         bound=known.bound_s,
     )
-    return replace(
-        result,
-        runtime_s=result.runtime_s + before_s,
-        compile_s=compile_s,
-        trace=(*budget.trace, *map(later, result.trace)),
-    )
+    result = result.later(before_s)
+    return replace(result, compile_s=compile_s, trace=(*budget.trace, *result.trace))

@@ -13,7 +13,7 @@ from shardopt.models.partition_schedule.data import Instance, Solution
 from shardopt.models.partition_schedule.tables import Cuts, Tables, make_tables
 from shardopt.models.result import AnySolution, Result, TracePoint
 from shardopt.solvers.backends.exact import Job, solve_exact
-from shardopt.solvers.budget import Budget, OnProgress, interruptible
+from shardopt.solvers.budget import Budget, OnProgress, interruptible, on_clock
 from shardopt.solvers.finish import checked_objective, finish
 from shardopt.solvers.jit import compiled
 from shardopt.solvers.partition_schedule.cut_descent import KERNELS, latency_cuts
@@ -197,9 +197,6 @@ def _run(
         return finish(job.instance, solver, budget, known, compile_s=compile_s)
     before_s = budget.elapsed()
 
-    def later(point: TracePoint) -> TracePoint:
-        return replace(point, t_s=point.t_s + before_s)
-
     result = solve_exact(
         job,
         solver=solver,
@@ -207,14 +204,9 @@ def _run(
         seed=run.seed,
         threads=run.threads,
         start=None,
-        on_progress=None if (tell := run.on_progress) is None else lambda p: tell(later(p)),
+        on_progress=on_clock(run.on_progress, before_s),
         presolve=run.presolve,
         memory_limit_bytes=run.memory_limit_bytes,
         known=known,
     )
-    return replace(
-        result,
-        runtime_s=result.runtime_s + before_s,
-        compile_s=compile_s,
-        trace=tuple(map(later, result.trace)),
-    )
+    return replace(result.later(before_s), compile_s=compile_s)

@@ -13,9 +13,9 @@ from shardopt.models.replica_clustering.data import Instance, Solution
 from shardopt.models.replica_clustering.formulations.columns import Columns
 from shardopt.models.replica_clustering.grouping import to_groups
 from shardopt.models.replica_clustering.tables import IntArray, make_tables
-from shardopt.models.result import Result, Termination, TracePoint
+from shardopt.models.result import Result, Termination
 from shardopt.solvers.backends.exact import Job, solve_exact
-from shardopt.solvers.budget import Budget, OnProgress, interruptible
+from shardopt.solvers.budget import Budget, OnProgress, interruptible, on_clock
 from shardopt.solvers.finish import finish
 from shardopt.solvers.jit import compiled
 from shardopt.solvers.replica_clustering.baselines import two_pipelines_plan
@@ -164,10 +164,6 @@ def solve_known(
             instance, solver, budget, plans, bound=bound, termination=ended, compile_s=compile_s
         )
     before_s = budget.elapsed()
-
-    def later(point: TracePoint) -> TracePoint:
-        return replace(point, t_s=point.t_s + before_s)
-
     result = solve_exact(
         job,
         solver=solver,
@@ -175,15 +171,11 @@ def solve_known(
         seed=run.seed,
         threads=run.threads,
         start=start,
-        on_progress=None if (tell := run.on_progress) is None else lambda p: tell(later(p)),
+        on_progress=on_clock(run.on_progress, before_s),
         presolve=run.presolve,
         memory_limit_bytes=run.memory_limit_bytes,
         known=[known.plan],
         bound=bound,
     )
-    return replace(
-        result,
-        runtime_s=result.runtime_s + before_s,
-        compile_s=compile_s,
-        trace=(*budget.trace, *map(later, result.trace)),
-    )
+    result = result.later(before_s)
+    return replace(result, compile_s=compile_s, trace=(*budget.trace, *result.trace))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from replica_clustering.solving import assert_solved
 from shardopt.instances.replica_clustering.presets import e2llm_testbed, random_edge, typed
 from shardopt.models.replica_clustering.data import Device, Instance
 from shardopt.models.replica_clustering.evaluate import bottleneck
+from shardopt.models.result import Result, TracePoint
 from shardopt.solvers.replica_clustering import exact, pricing
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
@@ -39,6 +41,32 @@ def test_that_columns_are_priced_where_time_is_too_short_for_packing_dp():
     assert result.extra["method"] == "columns/price"
     assert result.objective is not None
     assert result.bound is not None
+
+
+def test_that_both_methods_make_one_result_where_the_first_does_not_end(monkeypatch):
+    monkeypatch.setattr(pricing, "PAIRS_PER_S", 50.0)  # so that it is worth a try
+    monkeypatch.setattr(pricing, "price", stopped(pricing.price, 1.25))
+    seen: list[TracePoint] = []
+    result = exact(e2llm_testbed(), on_progress=seen.append)
+    assert result.extra["method"] == "packing-dp"
+    assert_solved(e2llm_testbed(), result, 1.3894557019089393)
+    assert result.runtime_s >= 1.25
+    assert [p.t_s for p in result.trace] == sorted(p.t_s for p in result.trace)
+    assert seen[-1].t_s >= 1.25
+
+
+def stopped(price: Callable[..., Result], after_s: float) -> Callable[..., Result]:
+    """Return `price` as if time had been up before it knew a bound."""
+
+    def run(instance: Instance, **options: object) -> Result:
+        result = price(instance, **options)
+        trace = tuple(replace(p, t_s=0.0) for p in result.trace)
+        return replace(
+            result, status="feasible", termination="time-limit", bound=1.0,
+            runtime_s=after_s, trace=trace,
+        )  # fmt: skip
+
+    return run
 
 
 @pytest.mark.parametrize("unequal", [False, True])

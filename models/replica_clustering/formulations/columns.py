@@ -137,7 +137,7 @@ def build_integer(
         return dict(enumerate(times.tolist()))
 
     model = constraint_model(p.model.arrays(), cutoff=0.0, scale=1.0)
-    return CpFormulation(model, decode, encode, unit=scale, reciprocal=True)
+    return CpFormulation(model, decode, encode, unit=scale, reciprocal=True, by_relaxation=True)
 
 
 def _program(tables: Tables, columns: Columns, rate: FloatArray, most: float) -> Program:
