@@ -116,13 +116,13 @@ class PhysicalRun(Run):
 
     def end(self, now_s: float, what: tuple[int, int, float, float, float]) -> None:
         """Free the slots; what was believed of the session vanishes."""
-        number, version, *times = what
+        number, version, wait_s, prefill_s, total_s = what
         visit = self.visits.get(number)
         if visit is None or visit.version != version:
             return
         del self.visits[number]
         self.leave(now_s, visit)
-        self.keep(number, *times, visit.path)
+        self.keep(number, wait_s, prefill_s, total_s, visit.path)
         self.tell(now_s, "end", number)
 
     def leave(self, now_s: float, visit: Visit) -> None:
@@ -170,7 +170,9 @@ class PhysicalRun(Run):
             self.route(now_s, visit.session.number, visit.version + 1)
 
     def recover(self, now_s: float, server: int) -> None:
-        """Let a server be seen again, empty."""
+        """Let a server be seen again, unless it is down for another reason."""
+        if any(a <= now_s < b and j == server for a, b, j in self.disturbances.failures):
+            return
         self.view.down -= {server}
         self.tell(now_s, "up", server)
 

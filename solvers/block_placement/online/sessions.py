@@ -138,8 +138,10 @@ class Kind:
 
     def _measured(self, servers: tuple[int, ...]) -> Path:
         first, between = self.site.blocks
-        blocks = (int(first[servers[0]]),)
-        blocks += tuple(int(between[i, j]) for i, j in itertools.pairwise(servers))
+        blocks = (
+            int(first[servers[0]]),
+            *(int(between[i, j]) for i, j in itertools.pairwise(servers)),
+        )
         slots = tuple(self.share * k for k in blocks)
         path = Path(servers, blocks, slots, 0.0, 0.0)
         return Path(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,10 +13,9 @@ from shardopt.solvers.block_placement.online.ledger import Ledger
 from shardopt.solvers.block_placement.online.policies import Policy, Session, View
 from shardopt.solvers.block_placement.online.sessions import Path, Site
 from shardopt.solvers.online.events import Agenda
+from shardopt.solvers.online.log import Log
 from shardopt.solvers.online.randomness import stream
 from shardopt.solvers.online.statistics import Record
-
-Log = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
