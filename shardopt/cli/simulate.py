@@ -62,6 +62,8 @@ Exit codes: 0 simulated; 2 bad input; 3 proven: no placement; 4 no placement fou
 @click.option("--fail", metavar="NODE@FROM-TO", help="Nodes that are down for a while.")
 @click.option("--slow", metavar="NODE:FACTOR@FROM-TO", help="Nodes that are slow for a while.")
 @click.option("--misjudge", metavar="NODE:FACTOR", help="Nodes whose times are misjudged.")
+@click.option("--replan-every", type=float, metavar="S", help="How often to look at the rate.")
+@click.option("--reload-s", type=float, metavar="S", help="What loading another placement takes.")
 def command(
     instance_file: str,
     solution_file: str | None,

@@ -340,6 +340,8 @@ def test_that_no_placement_is_said_to_be_proven_where_it_is():
         {"mode": "physical", "fail": "s0"},
         {"mode": "physical", "slow": "s0:0@1-2"},
         {"mode": "physical", "misjudge": "s0:-1"},
+        {"replan_every": 0.0},
+        {"replan_every": 10.0, "design_sessions": "3"},
         {"join_order": "s0,s0"},
         {"join_order": "s9"},
         {"seed": -1},
@@ -352,3 +354,42 @@ def test_that_bad_options_are_refused(options):
     common = {"arrivals": "period:1", "requests": 2}
     with pytest.raises(InputError):
         shardopt.simulate(ten_seconds(), policies, **common | options)
+
+
+def rush_hour():
+    """An hour of a session every 50 s, then ten minutes of one every second."""
+    return at(*np.arange(0, 3600, 50), *np.arange(3600, 4200, 1))
+
+
+@pytest.mark.parametrize("mode", ["ledger", "physical"])
+def test_that_a_changed_rate_changes_the_placement_and_loses_nobody(mode):
+    events = []
+    found = shardopt.simulate(
+        golden.instance("clustered-9-r8"),
+        arrivals=rush_hour(),
+        replan_every=300.0,
+        reload_s=7.0,
+        mode=mode,
+        log=events.append,
+    )["policies"]["ws-rr"]
+    # x = 671 / 4199 * 82.2 = 13.14, and 13.14 + 3.62 + 0.5 = 17.26.
+    assert found["design_sessions"] == 17
+    assert found["switches"] >= 2
+    assert found["completed"] == len(rush_hour())
+    assert found["wait_p99_s"] > 7.0  # those that were held
+    inside, switches = 0, 0
+    for event in events:
+        inside += {"start": 1, "end": -1}.get(event["event"], 0)
+        if event["event"] == "switch":
+            assert inside == 0  # nobody is on the servers while they load
+            switches += 1
+    assert switches == found["switches"]
+    assert all(0 <= used <= 1 + 1e-9 for used in found["utilisation"].values())
+
+
+def test_that_a_steady_rate_changes_no_placement():
+    options = {"arrivals": "period:10", "requests": 300}
+    still = one(golden.instance("clustered-9-r8"), **options)
+    found = one(golden.instance("clustered-9-r8"), **options, replan_every=500.0)
+    assert found.pop("switches") == 0
+    assert found == still

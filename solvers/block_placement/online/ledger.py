@@ -70,8 +70,14 @@ class Ledger:
 
     def add(self, end_s: float, slots: float) -> None:
         """Enter a session."""
-        n = bisect_right(self._ends, end_s, self._first)
-        self._ends.insert(n, end_s)
+        ends, sums = self._ends, self._sums
+        if not ends or end_s >= ends[-1]:
+            ends.append(end_s)
+            self._slots.append(slots)
+            sums.append((sums[-1] if sums else 0) + slots)
+            return
+        n = bisect_right(ends, end_s, self._first)
+        ends.insert(n, end_s)
         self._slots.insert(n, slots)
         self._sum_from(n)
 

@@ -20,18 +20,12 @@ class LedgerRun(Run):
 
     back_off: bool = True
 
-    def run(self) -> None:
-        """Let all sessions arrive."""
-        self.agenda.schedule_arrivals(self.sessions.arrival_s.tolist(), self.arrive)
-        self.agenda.run()
-
-    def arrive(self, now_s: float, number: int) -> None:
-        """Route a session and enter it on all servers of its path, or reject it."""
-        self.tell(now_s, "arrival", number)
-        self.serve(now_s, number)
+    def empty_at(self, now_s: float) -> float | None:
+        """Return when the last session ends: it is settled."""
+        return max(ledger.latest_end(now_s) for ledger in self.view.ledgers)
 
     def serve(self, now_s: float, number: int) -> None:
-        """Settle a session that may have been held since its arrival."""
+        """Route a session, and settle all its times, or reject it."""
         view = self.view
         view.now_s = now_s
         path = self.policy(view, self.sessions[number], self.rng)

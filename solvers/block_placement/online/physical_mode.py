@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -53,17 +52,19 @@ class PhysicalRun(Run):
         self.slots = [Slots(int(count)) for count in site.slots]
 
     def run(self) -> None:
-        """Let all sessions arrive, and servers fail and return."""
+        """Let servers fail and return while sessions arrive."""
         for start_s, stop_s, server in self.disturbances.failures:
             self.agenda.schedule(start_s, Priority.CONTROL, self.fail, server)
             self.agenda.schedule(stop_s, Priority.CONTROL, self.recover, server)
-        self.agenda.schedule_arrivals(self.sessions.arrival_s.tolist(), self.arrive)
-        self.agenda.run()
+        super().run()
 
-    def arrive(self, now_s: float, number: int) -> None:
+    def serve(self, now_s: float, number: int) -> None:
         """Route a session by what is believed, and make its first attempt."""
-        self.tell(now_s, "arrival", number)
         self.route(now_s, number, 0)
+
+    def empty_at(self, now_s: float) -> float | None:
+        """Return now if nobody is left."""
+        return None if self.visits else now_s
 
     def route(self, now_s: float, number: int, version: int) -> None:
         """Give a session a path, its belief on all servers, and a first attempt now."""
@@ -124,6 +125,7 @@ class PhysicalRun(Run):
         self.leave(now_s, visit)
         self.keep(number, wait_s, prefill_s, total_s, visit.path)
         self.tell(now_s, "end", number)
+        self.await_switch(now_s)
 
     def leave(self, now_s: float, visit: Visit) -> None:
         """Take a session off the servers of its path."""
@@ -159,8 +161,9 @@ class PhysicalRun(Run):
 
     def fail(self, now_s: float, server: int) -> None:
         """Take a server down: sessions that run on it or wait for it are routed anew."""
-        self.view.down |= {server}
-        self.tell(now_s, "down", server)
+        self.down |= {server}
+        self.view.down = self.down
+        self.tell_of_server(now_s, "down", server)
         hit = [visit for visit in self.visits.values() if server in visit.path.servers]
         for visit in sorted(hit, key=lambda visit: visit.session.number):
             self.leave(now_s, visit)
@@ -168,15 +171,25 @@ class PhysicalRun(Run):
             del self.visits[visit.session.number]
         for visit in sorted(hit, key=lambda visit: visit.session.number):
             self.route(now_s, visit.session.number, visit.version + 1)
+        if hit:  # none of them may have found a path
+            self.await_switch(now_s)
 
     def recover(self, now_s: float, server: int) -> None:
         """Let a server be seen again, unless it is down for another reason."""
         if any(a <= now_s < b and j == server for a, b, j in self.disturbances.failures):
             return
-        self.view.down -= {server}
-        self.tell(now_s, "up", server)
+        self.down -= {server}
+        self.view.down = self.down
+        self.tell_of_server(now_s, "up", server)
 
-    def metrics(self) -> dict[str, Any]:
-        """Return the metrics when the run has ended."""
-        self.used_s = [slots.used_s for slots in self.slots]
-        return super().metrics()
+    def tell_of_server(self, time_s: float, event: str, server: int) -> None:
+        """Log what happens to a server."""
+        if self.log is not None:
+            name = self.site.instance.servers[server].name
+            self.log({"time_s": time_s, "event": event, "server": name})
+
+    def close(self, now_s: float) -> None:
+        """Count the slots in use, too."""
+        super().close(now_s)
+        for j, slots in enumerate(self.slots):
+            self.used_s[j] += slots.used_s

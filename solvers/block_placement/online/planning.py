@@ -40,9 +40,10 @@ class Planner:
         """The instance's tables."""
         return make_tables(self.instance)
 
-    def cg_bp(self, rate_per_s: float | None = None) -> Site:
-        """Place as `cg-bp`, for the given number of sessions or for one that the rate asks for."""
-        sessions = self.sessions(self.rate_per_s if rate_per_s is None else rate_per_s)
+    def cg_bp(self, sessions: int | None = None) -> Site:
+        """Place as `cg-bp`, by default for as many sessions as the rate asks for."""
+        if sessions is None:
+            sessions = self.sessions(self.rate_per_s)
         plan = design(self.tables, sessions)
         if plan is None:
             raise self._no_placement()

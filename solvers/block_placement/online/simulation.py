@@ -15,6 +15,7 @@ from shardopt.solvers.block_placement.online.ledger_mode import LedgerRun
 from shardopt.solvers.block_placement.online.physical_mode import PhysicalRun
 from shardopt.solvers.block_placement.online.planning import Planner, with_join_order
 from shardopt.solvers.block_placement.online.policies import Policy, optimized_rr, petals, ws_rr
+from shardopt.solvers.block_placement.online.replanning import Replanning
 from shardopt.solvers.block_placement.online.sessions import Site
 from shardopt.solvers.block_placement.online.swarm import Run, Sessions, sessions_of
 from shardopt.solvers.online.disturbances import parse_disturbances
@@ -59,6 +60,8 @@ def simulate(
     fail: str | None = None,
     slow: str | None = None,
     misjudge: str | None = None,
+    replan_every: float | None = None,
+    reload_s: float = 0.0,
 ) -> dict[str, dict[str, Any]]:
     """Return the metrics of each policy; all of them meet the same sessions.
 
@@ -80,13 +83,16 @@ def simulate(
         ``uniform:a:b`` or ``exponential``: how long answers are, times what is believed.
     fail, slow, misjudge
         ``s8@100-200``, ``s1:3@50-90``, ``s1:0.5``: servers that are down, slow, or misjudged.
+    replan_every, reload_s
+        How often `ws-rr` looks whether the rate of arrivals asks for another placement, and how
+        long loading it takes.
     """
     if join_order is not None:
         instance = with_join_order(instance, tuple(join_order.split(",")))
     disturbances = parse_disturbances(instance.server_index(), fail, slow, misjudge)
     _require_mode(mode, no_backoff, actual is not None or bool(disturbances))
-    if not 0 <= session_delay <= LONGEST_S:
-        raise InputError(str(session_delay), "seconds >= 0", "session_delay")
+    _require_seconds("session_delay", session_delay)
+    _require_replanning(replan_every, reload_s, plan is None and design_sessions == "auto")
     delays = _delays(allocation_delay, policies)
     sessions = sessions_of(instance, requests, seed)
     if mode == "ledger":  # what is believed comes true
@@ -105,10 +111,14 @@ def simulate(
 
     def run(row: Row, site: Site, delay_s: float, log: Log | None) -> dict[str, Any]:
         made: Run
+        replanning = None
+        if replan_every is not None and row.place is Planner.cg_bp:
+            replanning = Replanning(planner, replan_every, reload_s)
+        common = (site, row.route, sessions, delay_s, seed, log, replanning)
         if mode == "ledger":
-            made = LedgerRun(site, row.route, sessions, delay_s, seed, log, not no_backoff)
+            made = LedgerRun(*common, back_off=not no_backoff)
         else:
-            made = PhysicalRun(site, row.route, sessions, delay_s, seed, log, disturbances)
+            made = PhysicalRun(*common, disturbances=disturbances)
         made.run()
         return {"design_sessions": site.design_sessions, **made.metrics()}
 
@@ -133,6 +143,22 @@ def _require_mode(mode: str, no_backoff: bool, disturbed: bool) -> None:
     if mode == "ledger" and disturbed:
         expected = "mode physical: a ledger's sessions go as believed"
         raise InputError("actual, fail, slow or misjudge in mode ledger", expected, "mode")
+
+
+def _require_seconds(name: str, value: float) -> None:
+    if not 0 <= value <= LONGEST_S:
+        raise InputError(str(value), "seconds >= 0", name)
+
+
+def _require_replanning(every_s: float | None, reload_s: float, possible: bool) -> None:
+    _require_seconds("reload_s", reload_s)
+    if every_s is None:
+        return
+    if not 1e-3 <= every_s <= LONGEST_S:
+        raise InputError(str(every_s), "seconds >= 0.001", "replan_every")
+    if not possible:
+        expected = "no plan, and design_sessions auto, where placements are to change"
+        raise InputError("a placement that is given", expected, "replan_every")
 
 
 def _design_sessions(text: str) -> int | None:
