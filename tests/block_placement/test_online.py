@@ -212,9 +212,9 @@ def all_paths(kind):
     count = len(kind.site.slots)
     for hops in range(1, count + 1):
         for servers in itertools.permutations(range(count), hops):
-            steps = [kind.first_s[servers[0]], kind.site.last[servers[-1]]]
-            steps += [kind.between_s[i, j] for i, j in itertools.pairwise(servers)]
-            if np.isfinite(steps).all():
+            first, between = kind.exists
+            links = [first[servers[0]], *(between[i, j] for i, j in itertools.pairwise(servers))]
+            if all(links) and kind.site.last[servers[-1]] == 0:
                 yield kind.path(servers)
 
 

@@ -152,7 +152,7 @@ class PhysicalRun(Run):
         if factors is None and tokens == visit.session.output_tokens and self.sound:
             return visit.path.prefill_s, visit.path.service_s
         truth = np.ones(len(self.slots)) if factors is None else factors
-        return visit.kind.seconds(visit.path, tokens, truth)
+        return visit.kind.seconds(visit.path.servers, tokens, truth)
 
     @property
     def sound(self) -> bool:

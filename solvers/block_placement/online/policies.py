@@ -62,12 +62,11 @@ class View:
         return longest
 
     def waits(self, kind: Kind) -> FloatArray:
-        """Return the waits of the kind's looks, and infinity for links that do not exist."""
+        """Return the wait of each visit, and one 0 more, as in `Kind.visit_s`."""
         now_s, ledgers, down = self.now_s, self.ledgers, self.down
-        return np.array(
-            [math.inf if j in down else ledgers[j].wait(now_s, slots) for j, slots in kind.looks]
-            + [math.inf]
-        )
+        visits = zip(self.site.visits.server.tolist(), kind.slots, strict=True)
+        waits = [math.inf if j in down else ledgers[j].wait(now_s, slots) for j, slots in visits]
+        return np.array([*waits, 0.0])
 
 
 Policy = Callable[[View, Session, np.random.Generator], Path | None]
@@ -82,11 +81,7 @@ def ws_rr(view: View, session: Session, rng: np.random.Generator) -> Path | None
     shortest = waitless_now(view, kind)
     if shortest is not None:
         return shortest
-    waits = view.waits(kind)
-    first = kind.first_s + waits[kind.first_look]
-    between = kind.between_s + waits[kind.between_look]
-    servers = shortest_path(first, between, view.site.last)
-    return None if servers is None else kind.path(servers)
+    return kind.shortest(kind.visit_s + view.waits(kind))
 
 
 def optimized_rr(view: View, session: Session, rng: np.random.Generator) -> Path | None:
@@ -99,19 +94,14 @@ def optimized_rr(view: View, session: Session, rng: np.random.Generator) -> Path
     if shortest is not None or kind.waitless is None:
         return shortest
     waits = view.waits(kind)
-    best: tuple[float, list[int] | None] = (math.inf, None)
+    best, best_s = None, math.inf
     for theta in sorted({0.0, *waits[np.isfinite(waits)].tolist()}):
-        if theta + kind.waitless.service_s >= best[0] - TIE_S:
+        if theta + kind.waitless.service_s >= best_s - TIE_S:
             break  # no path is shorter
-        first = np.where(waits[kind.first_look] <= theta + SAME_TIME_S, kind.first_s, np.inf)
-        between = np.where(waits[kind.between_look] <= theta + SAME_TIME_S, kind.between_s, np.inf)
-        servers = shortest_path(first, between, view.site.last)
-        if servers is None:
-            continue
-        total = theta + kind.path(servers).service_s
-        if total < best[0] - TIE_S:
-            best = (total, servers)
-    return None if best[1] is None else kind.path(best[1])
+        path = kind.shortest(np.where(waits <= theta + SAME_TIME_S, kind.visit_s, np.inf))
+        if path is not None and theta + path.service_s < best_s - TIE_S:
+            best, best_s = path, theta + path.service_s
+    return best
 
 
 def waitless_now(view: View, kind: Kind) -> Path | None:
@@ -141,10 +131,8 @@ def petals_path(kind: Kind, full: frozenset[int], down: frozenset[int]) -> Path 
     out, hop, back = petals_links(instance, kind.client)
     decode = np.array([s.decode_s_per_block for s in instance.servers]) * site.believed
     first, between = (
-        np.where(np.isfinite(exists), trip + decode * blocks + extra, np.inf)
-        for exists, trip, blocks in zip(
-            (kind.first_s, kind.between_s), (out, hop), site.blocks, strict=True
-        )
+        np.where(exists, trip + decode * blocks + extra, np.inf)
+        for exists, trip, blocks in zip(kind.exists, (out, hop), site.blocks, strict=True)
     )
     servers = shortest_path(first, between, site.last + back)
     return None if servers is None else kind.path(servers)
