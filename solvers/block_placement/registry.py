@@ -186,5 +186,12 @@ ALIASES = {"heuristic": "cg-bp"}
 
 ONLINE = OnlineSide(
     "block_placement.online.simulation:simulate",
-    ("ws-rr", "optimized-rr", "petals", "petals-optimized-order", "petals-optimized-number"),
+    (
+        "ws-rr",
+        "optimized-rr",
+        "petals",
+        "petals-optimized-order",
+        "petals-optimized-number",
+        "petals-retry",
+    ),
 )

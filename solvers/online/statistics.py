@@ -9,6 +9,10 @@ import numpy as np
 from shardopt.models.requests import FloatArray, IntArray
 from shardopt.solvers.online.events import SAME_TIME_S
 
+BATCHES = 20
+T_95 = 2.0930
+"""Student's t for `BATCHES` means, two-sided 95%."""
+
 
 class Record:
     """The times of all requests by their number; NaN for those that were rejected.
@@ -65,6 +69,24 @@ class Record:
         arrived = np.arange(1, arrival.size + 1)
         in_system = arrived - np.searchsorted(ended, arrival + SAME_TIME_S, side="right")
         return int(in_system.max(initial=0))
+
+
+def paired(first: FloatArray, other: FloatArray) -> dict[str, Any]:
+    """Return how much longer the same requests take under another policy, on average.
+
+    With a 95% confidence interval from the means of batches of successive requests:
+    single requests depend on those before them. NaN marks requests that were rejected.
+    """
+    difference = (other - first)[~np.isnan(other - first)]
+    found: dict[str, Any] = {"requests": difference.size, "mean_s": None, "low_s": None}
+    found["high_s"] = None
+    if difference.size:
+        found["mean_s"] = float(difference.mean())
+    if difference.size >= 2 * BATCHES:
+        means = np.array([batch.mean() for batch in np.array_split(difference, BATCHES)])
+        half = T_95 * float(means.std(ddof=1)) / BATCHES**0.5
+        found["low_s"], found["high_s"] = found["mean_s"] - half, found["mean_s"] + half
+    return found
 
 
 def _spread(name: str, values: FloatArray, wanted: dict[str, float | None]) -> dict[str, Any]:

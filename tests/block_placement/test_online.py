@@ -393,3 +393,52 @@ def test_that_a_steady_rate_changes_no_placement():
     found = one(golden.instance("clustered-9-r8"), **options, replan_every=500.0)
     assert found.pop("switches") == 0
     assert found == still
+
+
+def test_that_differences_between_policies_are_paired_with_a_confidence_interval():
+    found = shardopt.simulate(
+        golden.instance("clustered-9-r8"), ("ws-rr", "petals"), arrivals="poisson:0.1", requests=200
+    )["policies"]
+    versus = found["petals"]["versus_ws-rr"]
+    means = [found[name]["session_mean_s"] for name in ("petals", "ws-rr")]
+    assert versus["mean_s"] == pytest.approx(means[0] - means[1])
+    assert versus["low_s"] < versus["mean_s"] < versus["high_s"]
+    assert versus["requests"] == 200
+
+
+def test_that_a_retrying_client_bans_full_servers_and_takes_others():
+    # Two servers; PETALS prefers s0. The second client finds it full, bans it and takes s1 at
+    # once; the third finds both full: bans at 2 and again at 2, pauses 0, 1, 2, 4, 8 s up to 17,
+    # when the bans of 15 s have ended and s0 and s1 are free.
+    instance = hand.make(2, [(4.0, 1.0, 1.0), (4.0, 1.1, 1.1)], [(1, (1.0, 1.0))])
+    placed = Solution((Hosting("s0", 0, 2), Hosting("s1", 0, 2)), (Route("c0", ("s0",), 1),))
+    options = {"mode": "physical", "solution": placed}
+    found = one(instance, "petals-retry", arrivals=at(0, 1, 2), **options)
+    assert found["completed"] == 3
+    assert found["wait_mean_s"] == pytest.approx((0 + 0 + 15) / 3)
+
+
+def test_that_retrying_clients_know_how_full_servers_were_at_the_last_full_minute():
+    # s0 is full from 50 on. At 70 that is known and costs 10 s, so s1 is the first choice; at 55
+    # it is not, and s0 is tried, banned and left.
+    instance = hand.make(2, [(4.0, 3.0, 3.0), (4.0, 3.1, 3.1)], [(1, (1.0, 1.0))])
+    placed = Solution((Hosting("s0", 0, 2), Hosting("s1", 0, 2)), (Route("c0", ("s0",), 1),))
+    for second in (55.0, 61.0):
+        found = one(
+            instance,
+            "petals-retry",
+            arrivals=at(50, second),
+            mode="physical",
+            solution=placed,
+        )
+        assert found["wait_mean_s"] == 0.0
+        assert all(used > 0 for used in found["utilisation"].values())
+
+
+def test_that_retrying_clients_all_get_through_unless_servers_leave():
+    instance = golden.instance("clustered-9-r8")
+    options = {"arrivals": "poisson:0.2", "requests": 150, "mode": "physical"}
+    assert one(instance, "petals-retry", **options)["completed"] == 150
+    found = one(instance, "petals-retry", **options, fail="s8@200-300")
+    assert found["completed"] + found["rejected"] == 150
+    assert found["restarts"] > 0 and found["rejected"] > 0

@@ -16,21 +16,28 @@ from shardopt.solvers.block_placement.online.physical_mode import PhysicalRun
 from shardopt.solvers.block_placement.online.planning import Planner, with_join_order
 from shardopt.solvers.block_placement.online.policies import Policy, optimized_rr, petals, ws_rr
 from shardopt.solvers.block_placement.online.replanning import Replanning
+from shardopt.solvers.block_placement.online.retrying import RetryRun
 from shardopt.solvers.block_placement.online.sessions import Site
 from shardopt.solvers.block_placement.online.swarm import Run, Sessions, sessions_of
 from shardopt.solvers.online.disturbances import parse_disturbances
 from shardopt.solvers.online.log import Log
 from shardopt.solvers.online.randomness import stream
+from shardopt.solvers.online.statistics import paired
 
 LONGEST_S = 1e9
 
 
 @dataclass(frozen=True)
 class Row:
-    """One policy: how it routes, and how it places where no plan is given."""
+    """One policy: how it routes, and how it places where no plan is given.
+
+    ``physical`` runs it in that mode.
+    """
 
     route: Policy
     place: Callable[[Planner], Site]
+    physical: type[PhysicalRun] = PhysicalRun
+    only_physical: bool = False
 
 
 ROWS = {
@@ -39,6 +46,7 @@ ROWS = {
     "petals": Row(petals, Planner.petals),
     "petals-optimized-order": Row(petals, Planner.petals_optimized_order),
     "petals-optimized-number": Row(petals, Planner.petals_optimized_number),
+    "petals-retry": Row(petals, Planner.petals, RetryRun, only_physical=True),
 }
 
 
@@ -93,6 +101,9 @@ def simulate(
     _require_mode(mode, no_backoff, actual is not None or bool(disturbances))
     _require_seconds("session_delay", session_delay)
     _require_replanning(replan_every, reload_s, plan is None and design_sessions == "auto")
+    for name in policies:
+        if ROWS[name].only_physical and mode == "ledger":
+            raise InputError(f"{name} in mode ledger", "mode physical", "mode")
     delays = _delays(allocation_delay, policies)
     sessions = sessions_of(instance, requests, seed)
     if mode == "ledger":  # what is believed comes true
@@ -109,7 +120,7 @@ def simulate(
         seed=seed,
     )
 
-    def run(row: Row, site: Site, delay_s: float, log: Log | None) -> dict[str, Any]:
+    def run(row: Row, site: Site, delay_s: float, log: Log | None) -> Run:
         made: Run
         replanning = None
         if replan_every is not None and row.place is Planner.cg_bp:
@@ -118,18 +129,24 @@ def simulate(
         if mode == "ledger":
             made = LedgerRun(*common, back_off=not no_backoff)
         else:
-            made = PhysicalRun(*common, disturbances=disturbances)
+            made = row.physical(*common, disturbances=disturbances)
         made.run()
-        return {"design_sessions": site.design_sessions, **made.metrics()}
+        return made
 
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
+    first = None
     for name in policies:
         row = ROWS[name]
         site = row.place(planner) if plan is None else planner.given(plan)
         delay_s = session_delay + delays[name]
-        found[name] = run(row, site, delay_s, None if log is None else _named(log, name))
+        done = run(row, site, delay_s, None if log is None else _named(log, name))
+        found[name] = {"design_sessions": site.design_sessions, **done.metrics()}
+        if first is None:
+            first = done.record.total_s
+        else:
+            found[name][f"versus_{policies[0]}"] = paired(first, done.record.total_s)
         if delay_s > 0:  # what of a difference is the policy, and what is the constant?
-            found[name]["without_delays"] = run(row, site, 0.0, None)
+            found[name]["without_delays"] = run(row, site, 0.0, None).metrics()
     return found
 
 
