@@ -36,7 +36,7 @@ def test_that_help_imports_nothing_heavy_and_no_rich() -> None:
     assert not imported_by("--help") & (HEAVY | {"rich"})
 
 
-@pytest.mark.parametrize("command", ["solve", "check", "generate", "solvers", "show", "schema"])
+@pytest.mark.parametrize("command", ["solve", "check", "simulate", "generate", "solvers", "show", "schema"])
 def test_that_the_help_of_a_command_imports_nothing_heavy(command: str) -> None:
     assert not imported_by(command, "--help") & HEAVY
 
@@ -54,3 +54,9 @@ def test_that_a_picture_in_the_terminal_needs_no_matplotlib(tmp_path: Path) -> N
 
 def test_that_listing_the_solvers_imports_no_backend() -> None:
     assert not imported_by("solvers") & HEAVY
+
+
+def test_that_simulating_imports_nothing_heavy() -> None:
+    file = Path(__file__).parents[1] / "data" / "block-placement" / "clustered-9-r8.json"
+    arguments = ("--arrivals", "period:1", "--requests", "2", "--policy", "ws-rr,petals")
+    assert not imported_by("simulate", str(file), *arguments) & HEAVY
