@@ -36,7 +36,9 @@ def test_that_help_imports_nothing_heavy_and_no_rich() -> None:
     assert not imported_by("--help") & (HEAVY | {"rich"})
 
 
-@pytest.mark.parametrize("command", ["solve", "check", "simulate", "generate", "solvers", "show", "schema"])
+@pytest.mark.parametrize(
+    "command", ["solve", "check", "simulate", "generate", "solvers", "show", "schema"]
+)
 def test_that_the_help_of_a_command_imports_nothing_heavy(command: str) -> None:
     assert not imported_by(command, "--help") & HEAVY
 
