@@ -193,5 +193,6 @@ ONLINE = OnlineSide(
         "petals-optimized-order",
         "petals-optimized-number",
         "petals-retry",
+        "clairvoyant",
     ),
 )

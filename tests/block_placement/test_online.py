@@ -442,3 +442,47 @@ def test_that_retrying_clients_all_get_through_unless_servers_leave():
     found = one(instance, "petals-retry", **options, fail="s8@200-300")
     assert found["completed"] + found["rejected"] == 150
     assert found["restarts"] > 0 and found["rejected"] > 0
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_that_nobody_does_better_than_the_clairvoyant(seed):
+    instance = golden.instance("tiny-a")
+    names = ("clairvoyant", *POLICIES)
+    found = shardopt.simulate(
+        instance,
+        names,
+        arrivals="poisson:0.5",
+        requests=8,
+        seed=seed,
+        solution=golden.optimal_plan("tiny-a"),
+        no_backoff=True,
+    )["policies"]
+    best = found["clairvoyant"]
+    for name in POLICIES:
+        assert best["session_mean_s"] <= found[name]["session_mean_s"] + 1e-9
+    assert best["bound_any_placement"] <= best["bound"] + 1e-9
+    assert best["bound"] <= best["session_mean_s"]
+    assert best["gap"] < 1e-6
+
+
+def test_that_a_clairvoyant_lets_short_sessions_go_first():
+    # A server for one session at a time; the long one of 31 s comes first, the short one of 10 s
+    # a second later. In turn: (31 + 40) / 2; the short one first: (10 + 42) / 2 - with hindsight
+    # the server stays idle for a second.
+    requests = at(0, 1, input_tokens=[16, 9], output_tokens=[3, 3])
+    instance = hand.make(2, [(4.0, 1.0, 1.0)], [(1, (1.0,))])
+    assert one(instance, arrivals=requests, no_backoff=True)["completed"] == 2
+    lengths = at(0, 1, input_tokens=[9, 16], output_tokens=[10, 3])
+    found = shardopt.simulate(
+        instance, ("clairvoyant", "ws-rr"), arrivals=lengths, no_backoff=True
+    )["policies"]
+    assert found["ws-rr"]["session_mean_s"] == pytest.approx((31 + 40) / 2)
+    assert found["clairvoyant"]["session_mean_s"] == pytest.approx((10 + 42) / 2)
+    assert found["clairvoyant"]["gap"] < 1e-6
+
+
+def test_that_only_few_sessions_can_be_known_in_advance():
+    with pytest.raises(InputError, match="60"):
+        one(ten_seconds(), "clairvoyant", arrivals="period:1", requests=61)
+    with pytest.raises(InputError, match="ledger"):
+        one(ten_seconds(), "clairvoyant", arrivals="period:1", requests=2, mode="physical")

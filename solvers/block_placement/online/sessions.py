@@ -169,11 +169,11 @@ class Kind:
         self.client = client
         self.output_tokens = output_tokens
         self._times = site.times[client]
-        self._prompt = self._times.prompt(input_tokens)
+        self.prompt = self._times.prompt(input_tokens)
         self.share = slot_share(site.instance, input_tokens, output_tokens)
         visits = site.visits
         slots = self.share * visits.blocks
-        trip, block = self._prompt
+        trip, block = self.prompt
         trip = trip + (output_tokens - 1) * self._times.trip
         block = (block + (output_tokens - 1) * self._times.block) * site.believed
         seconds = trip[visits.server] + block[visits.server] * visits.blocks
@@ -221,7 +221,7 @@ class Kind:
         self, servers: tuple[int, ...], output_tokens: int, factors: FloatArray
     ) -> tuple[float, float]:
         """Return prefill part and S where blocks take ``factors[server]`` times their time."""
-        (prompt_trip, prompt_block), times = self._prompt, self._times
+        (prompt_trip, prompt_block), times = self.prompt, self._times
         prefill_s = token_s = 0.0
         for j, k in zip(servers, self.site.blocks_on(servers), strict=True):
             prefill_s += float(prompt_trip[j] + k * factors[j] * prompt_block[j])

@@ -11,6 +11,7 @@ import numpy as np
 from shardopt.models.block_placement.data import Instance, Solution
 from shardopt.models.errors import InputError
 from shardopt.models.requests import IntArray, Requests
+from shardopt.solvers.block_placement.online.clairvoyant import ClairvoyantRun
 from shardopt.solvers.block_placement.online.ledger_mode import LedgerRun
 from shardopt.solvers.block_placement.online.physical_mode import PhysicalRun
 from shardopt.solvers.block_placement.online.planning import Planner, with_join_order
@@ -31,13 +32,13 @@ LONGEST_S = 1e9
 class Row:
     """One policy: how it routes, and how it places where no plan is given.
 
-    ``physical`` runs it in that mode.
+    ``ledger`` and ``physical`` run it in that mode, ``None`` if it has no such mode.
     """
 
     route: Policy
     place: Callable[[Planner], Site]
-    physical: type[PhysicalRun] = PhysicalRun
-    only_physical: bool = False
+    ledger: type[LedgerRun] | None = LedgerRun
+    physical: type[PhysicalRun] | None = PhysicalRun
 
 
 ROWS = {
@@ -46,7 +47,8 @@ ROWS = {
     "petals": Row(petals, Planner.petals),
     "petals-optimized-order": Row(petals, Planner.petals_optimized_order),
     "petals-optimized-number": Row(petals, Planner.petals_optimized_number),
-    "petals-retry": Row(petals, Planner.petals, RetryRun, only_physical=True),
+    "petals-retry": Row(petals, Planner.petals, None, RetryRun),
+    "clairvoyant": Row(ws_rr, Planner.cg_bp, ClairvoyantRun, None),
 }
 
 
@@ -101,9 +103,6 @@ def simulate(
     _require_mode(mode, no_backoff, actual is not None or bool(disturbances))
     _require_seconds("session_delay", session_delay)
     _require_replanning(replan_every, reload_s, plan is None and design_sessions == "auto")
-    for name in policies:
-        if ROWS[name].only_physical and mode == "ledger":
-            raise InputError(f"{name} in mode ledger", "mode physical", "mode")
     delays = _delays(allocation_delay, policies)
     sessions = sessions_of(instance, requests, seed)
     if mode == "ledger":  # what is believed comes true
@@ -121,15 +120,18 @@ def simulate(
     )
 
     def run(row: Row, site: Site, delay_s: float, log: Log | None) -> Run:
-        made: Run
         replanning = None
         if replan_every is not None and row.place is Planner.cg_bp:
             replanning = Replanning(planner, replan_every, reload_s)
         common = (site, row.route, sessions, delay_s, seed, log, replanning)
-        if mode == "ledger":
-            made = LedgerRun(*common, back_off=not no_backoff)
-        else:
+        made: Run
+        if mode == "ledger" and row.ledger is not None:
+            made = row.ledger(*common, back_off=not no_backoff)
+        elif mode == "physical" and row.physical is not None:
             made = row.physical(*common, disturbances=disturbances)
+        else:
+            other = "physical" if mode == "ledger" else "ledger"
+            raise InputError(f"mode {mode}", f"mode {other} for this policy", "mode")
         made.run()
         return made
 
