@@ -2,7 +2,8 @@
 
 All of them are known, and the placement is fixed. One optional interval per session and path;
 slots are cumulative resources. Times are counted in a unit that is a power of two and rounded
-DOWN, arrivals and durations alike. A schedule stays one under this rounding, so a bound on the model is a true bound.
+DOWN, arrivals and durations alike. A schedule stays one under this rounding, so a bound on the
+model is a true bound.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from ortools.sat.python import cp_model
+from typing import TYPE_CHECKING
 
 from shardopt.models.formulation import CpFormulation
+
+if TYPE_CHECKING:
+    from ortools.sat.python import cp_model
 
 LARGEST_TIME = 2**28
 """Times are whole numbers below it; coefficients of CP-SAT have to stay far below 2^31."""
@@ -50,6 +53,8 @@ class Start:
 
 def build(horizon: Horizon) -> CpFormulation:
     """Build the model; its objective is the mean time from arrival to end."""
+    from ortools.sat.python import cp_model  # slow to import, and not needed to state a horizon
+
     unit = time_unit_s(horizon)
     parts = 1 if _whole(horizon) else SLOT_PARTS
     latest = 2 * LARGEST_TIME
