@@ -124,7 +124,8 @@ def _seconds(text: str, path: str) -> float:
 
 
 def _tokens(text: str, path: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= MOST_TOKENS:
+    short = len(text) <= len(str(MOST_TOKENS))  # Python refuses to read thousands of digits
+    if not (short and text.isdecimal() and 1 <= int(text) <= MOST_TOKENS):
         raise InputError(shown(text), f"an integer from 1 to {MOST_TOKENS}", path)
     return int(text)
 

@@ -20,7 +20,7 @@ from shardopt.solvers.block_placement.online.planning import Planner
 from shardopt.solvers.block_placement.online.policies import Session, View, optimized_rr, ws_rr
 from shardopt.solvers.online.randomness import stream
 
-GOLDEN = json.loads((golden.FOLDER / "online.json").read_text())
+GOLDEN = json.loads((golden.FOLDER / "online.json").read_text())["rows"]
 POLICIES = ("ws-rr", "optimized-rr", "petals")
 
 

@@ -106,6 +106,7 @@ AZURE = "TIMESTAMP,ContextTokens,GeneratedTokens\n"
         (HEAD + "0,-1,1\n", "line 2: input_tokens"),
         (HEAD + "0,1,0\n", "line 2: output_tokens"),
         (HEAD + "0,1.5,1\n", "line 2: input_tokens"),
+        (HEAD + f"0,{'9' * 5000},1\n", "line 2: input_tokens"),
         (HEAD + "0,1\n", "line 2"),
         (HEAD + "0,1,1\n\n1,1,1\n", "line 3"),
         (HEAD, "0 rows"),
