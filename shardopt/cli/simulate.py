@@ -101,6 +101,8 @@ def command(
         console = stdout_console()
         console.print(_metrics(found["policies"]))
         console.print(_utilisation(found["policies"]))
+        for line in _differences(found["policies"]):
+            console.print(line)
 
 
 @contextlib.contextmanager
@@ -135,6 +137,17 @@ def _utilisation(policies: dict[str, Any]) -> Table:
     nodes = next(iter(policies.values()))["utilisation"]
     rows = [(node, [m["utilisation"][node] for m in policies.values()]) for node in nodes]
     return _table("utilisation", policies, rows)
+
+
+def _differences(policies: dict[str, Any]) -> Iterator[str]:
+    """Yield how each policy's sessions compare with the same sessions under the first one."""
+    first = next(iter(policies))
+    for name, metrics in policies.items():
+        versus = metrics.get(f"versus_{first}")
+        if versus is None or versus["low_s"] is None:  # too few for a confidence interval
+            continue
+        low, mean, high = (f"{versus[key]:+.4g}" for key in ("low_s", "mean_s", "high_s"))
+        yield f"{name}: {mean} s a session against {first} (95% confidence: {low} to {high})"
 
 
 def _table(corner: str, columns: Iterable[str], rows: Iterable[tuple[str, list[Any]]]) -> Table:

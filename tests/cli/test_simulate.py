@@ -21,6 +21,11 @@ def test_that_it_prints_a_table_with_and_without_the_delays() -> None:
     assert "ws-rr" in done.output and "no delays" in done.output and "s8" in done.output
 
 
+def test_that_it_says_how_sure_a_difference_is() -> None:
+    done = run("simulate", NINE, "--arrivals", TRACE, "--policy", "ws-rr,petals")
+    assert "petals: +" in done.output and "95% confidence" in done.output
+
+
 def test_that_json_is_one_object_with_the_metrics_of_each_policy() -> None:
     done = run(
         *("simulate", NINE, "--policy", "ws-rr,petals", "--arrivals", "poisson:0.2"),
