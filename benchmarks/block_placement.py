@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import psutil
 from block_placement_gaps import gap_table
+from block_placement_online import reproduction, speed
 from gap_study import instance_count
 from harness import LIMIT_S, Cases, run
 from rich.table import Table
@@ -197,4 +198,6 @@ CASES: Cases = {
     "large": large,
     "formulations": formulations,
     "gaps": gaps,
+    "published-online": reproduction,
+    "online-speed": speed,
 }

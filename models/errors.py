@@ -38,3 +38,11 @@ class InputError(ShardoptError, ValueError):
 
 class UnavailableError(ShardoptError):
     """A solver needs an optional package that is not installed (exit code 2)."""
+
+
+class NoPlanError(ShardoptError):
+    """There is no plan to work with: proven (exit code 3), or none was found (4)."""
+
+    def __init__(self, what: str, proven: bool) -> None:
+        self.proven = proven
+        super().__init__(f"{what}: there is none" if proven else f"{what}: none was found")

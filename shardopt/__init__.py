@@ -6,13 +6,15 @@ Exact formulations and published heuristics on the same instances, with proven b
 from __future__ import annotations
 
 from shardopt.api import check, generate, load, save, solve
-from shardopt.models.errors import InputError, ShardoptError, UnavailableError
+from shardopt.models.errors import InputError, NoPlanError, ShardoptError, UnavailableError
 from shardopt.models.result import Result, TracePoint
+from shardopt.simulation import simulate
 
 __version__ = "0.1.0"
 
 __all__ = [
     "InputError",
+    "NoPlanError",
     "Result",
     "ShardoptError",
     "TracePoint",
@@ -22,5 +24,6 @@ __all__ = [
     "generate",
     "load",
     "save",
+    "simulate",
     "solve",
 ]

@@ -44,15 +44,39 @@ class SolverRow:
 
     def load(self) -> Callable[..., Result]:
         """Import and return the solver's function."""
-        module, _, name = self.function.partition(":")
-        function: Callable[..., Result] = getattr(
-            importlib.import_module(f"shardopt.solvers.{module}"), name
-        )
+        function: Callable[..., Result] = _loaded(self.function)
         return function
 
     def missing(self) -> tuple[str, ...]:
         """Return the packages that this solver needs and that are not installed."""
         return tuple(name for name in self.needs if importlib.util.find_spec(name) is None)
+
+
+@dataclass(frozen=True)
+class OnlineSide:
+    """The online side of a problem that has one: its policies, and the function that runs them.
+
+    ``function`` is ``module:name`` as in `SolverRow`, ``policies`` their names; the first one is
+    the default. It takes (instance, policies, requests, plan, seed, log) and has keyword-only
+    options of its own.
+    """
+
+    function: str
+    policies: tuple[str, ...]
+
+    def load(self) -> Callable[..., dict[str, dict[str, Any]]]:
+        """Import and return the function."""
+        function: Callable[..., dict[str, dict[str, Any]]] = _loaded(self.function)
+        return function
+
+
+def find_online(problem: str) -> OnlineSide:
+    """Return the online side of a problem; raises `InputError` if it has none."""
+    require_problem(problem)
+    side: OnlineSide | None = getattr(part(problem, "solvers", "registry"), "ONLINE", None)
+    if side is None:
+        raise InputError(repr(problem), "a problem whose requests arrive over time", "problem")
+    return side
 
 
 def solver_rows(problem: str) -> tuple[SolverRow, ...]:
@@ -78,3 +102,9 @@ def find_solver(problem: str, name: str) -> SolverRow:
     close = difflib.get_close_matches(name, names, n=3)
     hint = f" (did you mean {' or '.join(close)}?)" if close else ""
     raise InputError(repr(name) + hint, f"a solver of {problem}: {', '.join(names)}", "solver")
+
+
+def _loaded(place: str) -> Any:
+    """Return what ``module:name`` below ``shardopt.solvers`` stands for."""
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(f"shardopt.solvers.{module}"), name)

@@ -22,6 +22,7 @@ from shardopt.cli.logs import log_to_stderr
 COMMANDS = {
     "solve": "Find a plan and say how far it is from the best possible.",
     "check": "Check a solution against every rule of its problem.",
+    "simulate": "Let requests arrive over time and compare online policies.",
     "generate": "Make an instance with a generator preset.",
     "solvers": "List the solvers and what each can do.",
     "gap": "Run many solvers on many instances, and keep every run in a study.",

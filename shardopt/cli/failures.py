@@ -8,16 +8,21 @@ import traceback
 
 import click
 
-from shardopt.models.errors import ShardoptError
+from shardopt.models.errors import NoPlanError, ShardoptError
 
 BAD_INPUT = 2
 OTHER = 1
+INFEASIBLE = 3
+NONE_FOUND = 4
 DEBUG_VARIABLE = "SHARDOPT_DEBUG"
 
 
 def exit_code_of(error: Exception) -> int:
     """Say what went wrong, and return the exit code for it."""
     match error:
+        case NoPlanError():
+            _say(f"error: {error}")
+            return INFEASIBLE if error.proven else NONE_FOUND
         case ShardoptError():
             _say(f"error: {error}")
             return BAD_INPUT

@@ -9,11 +9,9 @@ from typing import Any
 import click
 
 from shardopt.cli.console import print_json, stdout_console
+from shardopt.cli.failures import INFEASIBLE, NONE_FOUND
 from shardopt.models.errors import InputError
 from shardopt.models.result import Result
-
-INFEASIBLE = 3
-NONE_FOUND = 4
 
 
 @click.command(

@@ -27,7 +27,6 @@ class Swarm:
     first: IntArray
     between: IntArray
     last: FloatArray
-    hop_s: FloatArray
     decode_s_per_block: FloatArray
     free: IntArray
     room: IntArray
@@ -35,11 +34,11 @@ class Swarm:
 
     def path(self, client: int) -> list[int] | None:
         """Return the path of the client's next session; ``None`` if there is none."""
-        ping = _client_ping(self.instance)[client]
+        out, hop, back = petals_links(self.instance, client)
         penalty = np.where(self.room - self.sessions <= 0, FULL_SERVER_S, 0.0)
-        start = self._link_s(self.first, ping / 2 + SERIALIZATION_S) + penalty
-        between = self._link_s(self.between, self.hop_s) + penalty
-        return shortest_path(start, between, self.last + ping / 2)
+        start = self._link_s(self.first, out) + penalty
+        between = self._link_s(self.between, hop) + penalty
+        return shortest_path(start, between, self.last + back)
 
     def take(self, path: list[int], wanted: int) -> int:
         """Send sessions along a path until it may no longer be the best; return how many.
@@ -84,6 +83,15 @@ def route_one_by_one(
     return tuple(Route(client, path, count) for (client, path), count in routes.items())
 
 
+def petals_links(instance: Instance, client: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return what links cost beside the blocks: from the client, between servers, and back.
+
+    ``out[server]``, ``hop[sender, receiver]`` and ``back[server]``.
+    """
+    ping = _client_ping(instance)[client]
+    return ping / 2 + SERIALIZATION_S, _hop_s(instance), ping / 2
+
+
 def _swarm(instance: Instance, runs: IntArray, slots: IntArray, room: IntArray) -> Swarm:
     first, between = blocks_run(runs)
     return Swarm(
@@ -91,7 +99,6 @@ def _swarm(instance: Instance, runs: IntArray, slots: IntArray, room: IntArray) 
         first=first,
         between=between,
         last=np.where(ends(runs, instance.block_count), 0.0, np.inf),
-        hop_s=_hop_s(instance),
         decode_s_per_block=np.array([server.decode_s_per_block for server in instance.servers]),
         free=slots.copy(),
         room=room,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shardopt.solvers.registry import SolverRow
+from shardopt.solvers.registry import OnlineSide, SolverRow
 
 PAPER = "arXiv 2512.21884"
 PETALS = f"PETALS (arXiv 2209.01188), as {PAPER} simulates it"
@@ -183,3 +183,16 @@ SOLVERS = (
 )
 
 ALIASES = {"heuristic": "cg-bp"}
+
+ONLINE = OnlineSide(
+    "block_placement.online.simulation:simulate",
+    (
+        "ws-rr",
+        "optimized-rr",
+        "petals",
+        "petals-optimized-order",
+        "petals-optimized-number",
+        "petals-retry",
+        "clairvoyant",
+    ),
+)

@@ -56,3 +56,9 @@ def test_that_a_picture_in_the_terminal_needs_no_matplotlib(tmp_path: Path) -> N
 
 def test_that_listing_the_solvers_imports_no_backend() -> None:
     assert not imported_by("solvers") & HEAVY
+
+
+def test_that_simulating_imports_nothing_heavy() -> None:
+    file = Path(__file__).parents[1] / "data" / "block-placement" / "clustered-9-r8.json"
+    arguments = ("--arrivals", "period:1", "--requests", "2", "--policy", "ws-rr,petals")
+    assert not imported_by("simulate", str(file), *arguments) & HEAVY

@@ -1,0 +1,171 @@
+"""``shardopt simulate``."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from shardopt.cli.console import print_json, stdout_console
+from shardopt.models.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from shardopt.solvers.online.log import Log
+
+COLUMNS = {
+    "per_token_s": "s per\ntoken",
+    "session_mean_s": "session\nmean",
+    "session_p99_s": "\np99",
+    "ttft_mean_s": "ttft\nmean",
+    "ttft_p50_s": "\np50",
+    "ttft_p99_s": "\np99",
+    "wait_mean_s": "wait\nmean",
+    "wait_p99_s": "\np99",
+    "max_concurrent": "most",
+    "rejected": "lost",
+}
+
+
+@click.command(
+    epilog="""\b
+Example:
+  shardopt generate block-placement --preset bloom-clustered-9 -o nine.json
+  shardopt simulate nine.json --policy ws-rr,petals --arrivals poisson:0.1 --requests 100
+Exit codes: 0 simulated; 2 bad input; 3 proven: no placement; 4 no placement found."""
+)
+@click.argument("instance_file", metavar="INSTANCE")
+@click.argument("solution_file", metavar="[SOLUTION]", required=False)
+@click.option("--policy", "policies", metavar="NAME,...", help="Which; by default the first.")
+@click.option(
+    "--arrivals",
+    required=True,
+    metavar="FORM",
+    help="poisson:RATE, period:SECONDS, gamma:RATE:CV or FILE.csv.",
+)
+@click.option("--requests", type=int, metavar="N", help="How many; of a file, by default all.")
+@click.option("--seed", type=int, default=0, show_default=True, metavar="N")
+@click.option("--events", metavar="FILE", help="Write every event to FILE, one JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@click.option("--design-sessions", metavar="auto|N", help="Sessions that cg-bp places for.")
+@click.option("--session-delay", type=float, metavar="S", help="Seconds spent on each session.")
+@click.option("--allocation-delay", metavar="S|POLICY=S,...", help="The same, by policy.")
+@click.option("--mode", metavar="ledger|physical", help="Are slots held from arrival or start?")
+@click.option("--no-backoff", is_flag=True, default=None, help="Start as soon as there is room.")
+@click.option("--join-order", metavar="NODE,...", help="How servers join a PETALS swarm.")
+@click.option("--actual", metavar="FORM", help="uniform:A:B or exponential: true lengths.")
+@click.option("--fail", metavar="NODE@FROM-TO", help="Nodes that are down for a while.")
+@click.option("--slow", metavar="NODE:FACTOR@FROM-TO", help="Nodes that are slow for a while.")
+@click.option("--misjudge", metavar="NODE:FACTOR", help="Nodes whose times are misjudged.")
+@click.option("--replan-every", type=float, metavar="S", help="How often to look at the rate.")
+@click.option("--reload-s", type=float, metavar="S", help="What loading another placement takes.")
+def command(
+    instance_file: str,
+    solution_file: str | None,
+    policies: str | None,
+    arrivals: str,
+    requests: int | None,
+    seed: int,
+    events: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Let requests arrive over time and policies decide at once; compare what they achieve.
+
+    All policies meet the same requests. With SOLUTION they use its placement, otherwise each
+    makes its own.
+    """
+    import shardopt
+
+    given = {name: value for name, value in options.items() if value is not None}
+    instance = shardopt.load(instance_file)
+    with _event_log(events) as log:
+        found = shardopt.simulate(
+            instance,
+            policies,
+            arrivals=arrivals,
+            requests=requests,
+            seed=seed,
+            solution=solution_file,
+            log=log,
+            **given,
+        )
+    if as_json:
+        print_json(found)
+    else:
+        console = stdout_console()
+        console.print(_metrics(found["policies"]))
+        console.print(_utilisation(found["policies"]))
+        for line in _differences(found["policies"]):
+            console.print(line)
+
+
+@contextlib.contextmanager
+def _event_log(path: str | None) -> Iterator[Log | None]:
+    """Yield what writes an event to a file; nothing where there is none."""
+    if path is None:
+        yield None
+        return
+    with _opened(path) as file:
+        yield lambda event: print(json.dumps(event, ensure_ascii=False), file=file)
+
+
+def _opened(path: str) -> TextIO:
+    try:
+        return Path(path).open("w", encoding="utf-8")
+    except OSError as error:
+        raise InputError(str(error.strerror), "a file to write to", file=path) from None
+
+
+def _metrics(policies: dict[str, Any]) -> Table:
+    """Return a row per policy, and what it were without the constants below it."""
+    rows = []
+    for name, metrics in policies.items():
+        rows.append((name, metrics))
+        if "without_delays" in metrics:
+            rows.append(("  no delays", metrics["without_delays"]))
+    cells = [(name, [metrics[key] for key in COLUMNS]) for name, metrics in rows]
+    return _table("policy", COLUMNS.values(), cells)
+
+
+def _utilisation(policies: dict[str, Any]) -> Table:
+    nodes = next(iter(policies.values()))["utilisation"]
+    rows = [(node, [m["utilisation"][node] for m in policies.values()]) for node in nodes]
+    return _table("utilisation", policies, rows)
+
+
+def _differences(policies: dict[str, Any]) -> Iterator[str]:
+    """Yield how each policy's sessions compare with the same sessions under the first one."""
+    first = next(iter(policies))
+    for name, metrics in policies.items():
+        versus = metrics.get(f"versus_{first}")
+        if versus is None or versus["low_s"] is None:  # too few for a confidence interval
+            continue
+        low, mean, high = (f"{versus[key]:+.4g}" for key in ("low_s", "mean_s", "high_s"))
+        yield f"{name}: {mean} s a session against {first} (95% confidence: {low} to {high})"
+
+
+def _table(corner: str, columns: Iterable[str], rows: Iterable[tuple[str, list[Any]]]) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    from shardopt.units import printable
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column(corner, no_wrap=True)
+    for name in columns:
+        table.add_column(name, justify="right", vertical="bottom")
+    for label, values in rows:
+        table.add_row(printable(label), *(_shown(value) for value in values))
+    return table
+
+
+def _shown(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if isinstance(value, int) or value >= 1e4 else f"{value:.4g}"
