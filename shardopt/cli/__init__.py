@@ -25,6 +25,7 @@ COMMANDS = {
     "generate": "Make an instance with a generator preset.",
     "solvers": "List the solvers and what each can do.",
     "show": "Draw an instance or a plan, in the terminal or to a file.",
+    "export": "Write a plan as the settings of an engine that runs it.",
     "catalogue": "Models, devices, links and storage, each figure with its source.",
     "schema": "Print the JSON Schema of a problem's files.",
 }
