@@ -67,11 +67,15 @@ class ConfigFile(StrictModel):
 
 @dataclass(frozen=True)
 class _Family:
-    """What a ``model_type`` says by itself, beside its fields."""
+    """What a ``model_type`` says by itself, beside its fields.
+
+    ``reads_bias``: the field ``attention_bias`` means something to it.
+    """
 
     block: Callable[[ConfigFile, _Family, int], Block]
     tied: bool = False
     norms: int = 2
+    reads_bias: bool = False
     qkv_bias: bool = False
     head_norms: bool = False
 
@@ -141,8 +145,9 @@ def _attention(c: ConfigFile, family: _Family) -> tuple[Part, int, int]:
     kv_heads = c.num_key_value_heads or heads
     head = c.head_dim or hidden // heads
     query, key_value = heads * head, kv_heads * head
-    biases = query + 2 * key_value if c.attention_bias or family.qkv_bias else 0
-    biases += hidden if c.attention_bias else 0
+    biased = bool(c.attention_bias) and family.reads_bias
+    biases = query + 2 * key_value if biased or family.qkv_bias else 0
+    biases += hidden if biased else 0
     biases += 2 * head if family.head_norms else 0
     matrices = 2 * hidden * (query + key_value)
     return Part(matrices, biases), 2 * key_value, 2 * query
@@ -167,7 +172,8 @@ def _sum(parts: list[Part]) -> Part:
 
 def _dense_block(c: ConfigFile, family: _Family, layer: int) -> Block:
     hidden, width = _need(c, "hidden_size"), _need(c, "intermediate_size")
-    biases = Part(0, 2 * width + hidden if c.mlp_bias else 0)
+    biased = bool(c.mlp_bias) and c.model_type == "llama"
+    biases = Part(0, 2 * width + hidden if biased else 0)
     return _block(c, family, [_gated_mlp(hidden, width), biases], NO_EXPERTS)
 
 
@@ -181,7 +187,7 @@ def _mixtral_block(c: ConfigFile, family: _Family, layer: int) -> Block:
 def _qwen_moe_block(c: ConfigFile, family: _Family, layer: int) -> Block:
     if layer in (c.mlp_only_layers or ()) or (layer + 1) % (c.decoder_sparse_step or 1):
         return _dense_block(c, family, layer)
-    hidden, count = _need(c, "hidden_size"), _need(c, "num_experts")
+    hidden, count = _need(c, "hidden_size"), _need(c, "num_experts", "num_local_experts")
     expert = _gated_mlp(hidden, _need(c, "moe_intermediate_size"))
     experts = Experts(count, _need(c, "num_experts_per_tok"), expert)
     return _block(c, family, [Part(0, hidden * count)], experts)
@@ -234,21 +240,22 @@ def _latent_attention(c: ConfigFile, hidden: int) -> tuple[Part, int, int, int]:
     else:
         queries = Part(c.q_lora_rank * (hidden + query), c.q_lora_rank)
     key_value = Part(hidden * (latent + rope) + latent * heads * (nope + value), latent)
-    whole = _sum([queries, key_value, Part(heads * value * hidden)])
+    biases = (c.q_lora_rank or 0) + latent + rope + hidden if c.attention_bias else 0
+    whole = _sum([queries, key_value, Part(heads * value * hidden, biases)])
     return whole, latent + rope, heads * (nope + rope + value), heads * (2 * latent + rope)
 
 
 FAMILIES: dict[str, _Family] = {
-    "llama": _Family(_dense_block),
+    "llama": _Family(_dense_block, reads_bias=True),
     "mistral": _Family(_dense_block),
     "phi3": _Family(_dense_block),
     "qwen2": _Family(_dense_block, qkv_bias=True),
-    "qwen3": _Family(_dense_block, head_norms=True),
-    "gemma2": _Family(_dense_block, tied=True, norms=4),
-    "gemma3_text": _Family(_dense_block, tied=True, norms=4, head_norms=True),
+    "qwen3": _Family(_dense_block, head_norms=True, reads_bias=True),
+    "gemma2": _Family(_dense_block, tied=True, norms=4, reads_bias=True),
+    "gemma3_text": _Family(_dense_block, tied=True, norms=4, head_norms=True, reads_bias=True),
     "mixtral": _Family(_mixtral_block),
-    "qwen3_moe": _Family(_qwen_moe_block, head_norms=True),
-    "gpt_oss": _Family(_gpt_oss_block),
+    "qwen3_moe": _Family(_qwen_moe_block, head_norms=True, reads_bias=True),
+    "gpt_oss": _Family(_gpt_oss_block, reads_bias=True),
     "bloom": _Family(_bloom_block, tied=True),
     "deepseek_v2": _Family(_deepseek_block),
     "deepseek_v3": _Family(_deepseek_block),
