@@ -28,6 +28,8 @@ COMMANDS = {
     "gap": "Run many solvers on many instances, and keep every run in a study.",
     "report": "Say what a study has found: a page, tables for a paper, or data.",
     "show": "Draw an instance or a plan, in the terminal or to a file.",
+    "export": "Write a plan as the settings of an engine that runs it.",
+    "catalogue": "Models, devices, links and storage, each figure with its source.",
     "schema": "Print the JSON Schema of a problem's files.",
 }
 

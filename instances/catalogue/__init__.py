@@ -1,0 +1,1 @@
+"""What models, devices, links and storage are, each figure with its source."""

@@ -1,0 +1,1 @@
+"""Plans as the settings of engines that run them."""
