@@ -9,7 +9,12 @@ from numba import njit
 from numba.core import types as nb
 
 from shardopt.solvers.partition_schedule.schedule_kernels.layout import F1, OPTIONS, PIPE, ROOM
-from shardopt.solvers.partition_schedule.schedule_kernels.sorting import sift_down, sift_down_by
+from shardopt.solvers.partition_schedule.schedule_kernels.sorting import (
+    sift_down,
+    sift_down_by,
+    sift_up,
+    sift_up_by,
+)
 
 
 @njit(nb.float64(F1, F1, nb.int64, nb.int64, nb.int64, nb.float64), **OPTIONS)
@@ -35,6 +40,24 @@ def next_free(free, first, last, now):
     return best
 
 
+@njit(
+    nb.Tuple((nb.float64, nb.float64, nb.boolean))(
+        F1, F1, nb.int64, nb.int64, nb.int64, nb.float64, nb.float64, nb.boolean
+    ),
+    **OPTIONS,
+)
+def pooled_rate(speed, free, first, last, jobs, now, rate, settled):
+    """Return the speed from ``now``, when it next rises, and whether it never will.
+
+    ``rate`` and ``settled`` are what is known from before.
+    """
+    if settled:
+        return rate, np.inf, True
+    event = next_free(free, first, last, now)
+    rate = pooled_speed(speed, free, first, last, jobs, now)
+    return rate, event, jobs >= last - first and event == np.inf
+
+
 @njit(nb.void(F1, F1, nb.int64, F1, F1, nb.int64, nb.int64, F1, F1), **OPTIONS)
 def shortest_remaining(head, work, n, speed, free, first, last, heap, done):
     """Write ``done[i]``, the i-th completion on one machine, shortest remaining work first.
@@ -47,19 +70,10 @@ def shortest_remaining(head, work, n, speed, free, first, last, heap, done):
     while finished < n:
         if event <= now:  # something has come or become free
             while came < n and head[came] <= now:
-                at = size
+                sift_up(heap, work[came], size)
                 size += 1
-                while at > 0 and heap[(at - 1) // 2] > work[came]:
-                    heap[at] = heap[(at - 1) // 2]
-                    at = (at - 1) // 2
-                heap[at] = work[came]
                 came += 1
-            if not settled:
-                rate = pooled_speed(speed, free, first, last, came, now)
-                event = next_free(free, first, last, now)
-                settled = came >= last - first and event == np.inf
-            else:
-                event = np.inf
+            rate, event, settled = pooled_rate(speed, free, first, last, came, now, rate, settled)
             if came < n:
                 event = min(event, head[came])
         if size == 0 or rate == 0.0:
@@ -98,19 +112,10 @@ def mean_busy_bound(pipe, j, free, n, room):
             while came < n and heads[came] <= now:
                 rest[came] = works[came]
                 total += works[came] / (2.0 * speed[low])
-                at = size
+                sift_up_by(works, queue, came, size)
                 size += 1
-                while at > 0 and works[queue[(at - 1) // 2]] > works[came]:
-                    queue[at] = queue[(at - 1) // 2]
-                    at = (at - 1) // 2
-                queue[at] = came
                 came += 1
-            if not settled:
-                rate = pooled_speed(speed, free, low, high, came, now)
-                event = next_free(free, low, high, now)
-                settled = came >= high - low and event == np.inf
-            else:
-                event = np.inf
+            rate, event, settled = pooled_rate(speed, free, low, high, came, now, rate, settled)
             if came < n:
                 event = min(event, heads[came])
         if size == 0 or rate == 0.0:
@@ -148,19 +153,10 @@ def largest_tail_first(pipe, j, free, n, room):
         if event <= now:
             while came < n and heads[came] <= now:
                 rest[came], keys[came] = works[came], -tokens[jobs[came]] * tail[j]
-                at = size
+                sift_up_by(keys, queue, came, size)
                 size += 1
-                while at > 0 and keys[queue[(at - 1) // 2]] > keys[came]:
-                    queue[at] = queue[(at - 1) // 2]
-                    at = (at - 1) // 2
-                queue[at] = came
                 came += 1
-            if not settled:
-                rate = pooled_speed(speed, free, low, high, came, now)
-                event = next_free(free, low, high, now)
-                settled = came >= high - low and event == np.inf
-            else:
-                event = np.inf
+            rate, event, settled = pooled_rate(speed, free, low, high, came, now, rate, settled)
             if came < n:
                 event = min(event, heads[came])
         if size == 0 or rate == 0.0:

@@ -74,3 +74,21 @@ def sift_down_by(keys, queue, item, size):
         queue[at] = queue[below]
         at = below
     queue[at] = item
+
+
+@njit(nb.void(F1, nb.float64, nb.int64), **OPTIONS)
+def sift_up(heap, value, at):
+    """Put a number into a heap of ``at`` numbers, the least on top."""
+    while at > 0 and heap[(at - 1) // 2] > value:
+        heap[at] = heap[(at - 1) // 2]
+        at = (at - 1) // 2
+    heap[at] = value
+
+
+@njit(nb.void(F1, I1, nb.int64, nb.int64), **OPTIONS)
+def sift_up_by(keys, queue, item, at):
+    """Put ``item`` into a heap of ``at`` items, the least key on top."""
+    while at > 0 and keys[queue[(at - 1) // 2]] > keys[item]:
+        queue[at] = queue[(at - 1) // 2]
+        at = (at - 1) // 2
+    queue[at] = item
