@@ -236,6 +236,9 @@ def _add_family(
     heads = [*family.heads, f"{proven} of {len(draws)} proven{infeasible}"]
     possible = [d for d in draws if not d.infeasible]
     for solver, head in itertools.zip_longest(solvers, heads, fillvalue=""):
+        if not solver:  # more options than solvers
+            table.add_row(head)
+            continue
         found = [d for d in possible if d.runs[solver].objective is not None]
         optima = [d for d in found if d.proven]
         table.add_row(
