@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import io
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from shardopt.models.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from rich.console import RenderableType
     from rich.table import Table
 
@@ -59,17 +61,26 @@ def plot(instance: Any, solution: Any = None, ax: Axes | None = None) -> Axes:
 
 def write_picture(path: str | Path, instance: Any, solution: Any = None) -> None:
     """Write a picture; the end of the name says what kind: ``.txt .svg .png .html``."""
+
+    def drawn(kind: str) -> bytes:
+        if kind in ("svg", "png"):
+            return image(instance, solution, kind)
+        words = _as_text(instance, solution)
+        if kind == "txt":
+            return words.encode()
+        return page(instance.name, image(instance, solution, "svg"), words)
+
+    write_as(path, drawn)
+
+
+def write_as(path: str | Path, drawn: Callable[[str], bytes]) -> None:
+    """Write what ``drawn`` returns for the kind of picture that the end of the name says."""
     path = Path(path)
     kind = path.suffix.lower()
     if kind not in FORMATS:
         expected = "a name that ends in " + " or ".join(FORMATS)
         raise InputError(f"{path.suffix!r}" if kind else "no ending", expected, file=str(path))
-    if kind == ".txt":
-        raw = _as_text(instance, solution).encode()
-    elif kind == ".html":
-        raw = _as_html(instance, solution).encode()
-    else:
-        raw = image(instance, solution, kind[1:])
+    raw = drawn(kind[1:])
     try:
         path.write_bytes(raw)
     except (OSError, ValueError) as error:
@@ -100,20 +111,25 @@ def _as_text(instance: Any, solution: Any) -> str:
 
 
 def image(instance: Any, solution: Any, kind: str) -> bytes:
-    """Return a picture as the bytes of an ``svg`` or ``png`` file.
+    """Return a picture as the bytes of an ``svg`` or ``png`` file."""
+    size = part(instance.problem, "", "plots").figure_size(instance, solution)
+    return rendered(size, lambda figure: plot(instance, solution, figure.subplots()), kind)
+
+
+def rendered(size: tuple[float, float], draw: Callable[[Figure], object], kind: str) -> bytes:
+    """Return a figure that ``draw`` fills as the bytes of an ``svg`` or ``png`` file.
 
     It is drawn without pyplot: no display is needed, and the same picture gives the same bytes.
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    size = part(instance.problem, "", "plots").figure_size(instance, solution)
     buffer = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "shardopt"}), warnings.catch_warnings():
         # A name may hold characters that no font here has; they are drawn as boxes.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure = Figure(figsize=size, layout="constrained")
-        plot(instance, solution, figure.subplots())
+        draw(figure)
         metadata = {"Date": None} if kind == "svg" else None
         figure.savefig(buffer, format=kind, dpi=PNG_DPI, metadata=metadata)
     return buffer.getvalue()
@@ -144,11 +160,10 @@ pre {{ overflow-x: auto; font-size: 0.8rem; line-height: 1.3; }}
 """
 
 
-def _as_html(instance: Any, solution: Any) -> str:
+def page(title: str, svg: bytes, words: str) -> bytes:
     """Return a page that needs no other file: the picture, and beneath it the same as text."""
-    svg = image(instance, solution, "svg").decode()
-    return _PAGE.format(
-        title=html.escape(instance.name),
-        svg=svg[svg.index("<svg") :],
-        text=html.escape(_as_text(instance, solution)),
+    drawn = svg.decode()
+    filled = _PAGE.format(
+        title=html.escape(title), svg=drawn[drawn.index("<svg") :], text=html.escape(words)
     )
+    return filled.encode()

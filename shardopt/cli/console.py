@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 PLAIN_WIDTH = 100
 """Columns of output that goes to a file or a pipe."""
 _NEAREST = {"░": ":", "▒": "+", "▓": "%", "·": ".", "»": ">", "█": "#", "…": "~", "─": "-"}
+_NEAREST |= dict(zip("▁▂▃▄▅▆▇", "__--==#", strict=True))  # bars of a sparkline
 
 
 def stdout_console() -> Console:

@@ -37,6 +37,7 @@ COLUMNS = {
 Example:
   shardopt generate block-placement --preset bloom-clustered-9 -o nine.json
   shardopt simulate nine.json --policy ws-rr,petals --arrivals poisson:0.1 --requests 100
+  shardopt simulate nine.json --arrivals poisson:0.5 --requests 300 -o waits.svg
 Exit codes: 0 simulated; 2 bad input; 3 proven: no placement; 4 no placement found."""
 )
 @click.argument("instance_file", metavar="INSTANCE")
@@ -44,13 +45,13 @@ Exit codes: 0 simulated; 2 bad input; 3 proven: no placement; 4 no placement fou
 @click.option("--policy", "policies", metavar="NAME,...", help="Which; by default the first.")
 @click.option(
     "--arrivals",
-    required=True,
     metavar="FORM",
-    help="poisson:RATE, period:SECONDS, gamma:RATE:CV or FILE.csv.",
+    help="poisson:RATE, period:SECONDS, gamma:RATE:CV or FILE.csv; some problems have their own.",
 )
 @click.option("--requests", type=int, metavar="N", help="How many; of a file, by default all.")
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N")
 @click.option("--events", metavar="FILE", help="Write every event to FILE, one JSON object a line.")
+@click.option("-o", "--output", metavar="FILE", help="Draw it: .svg, .png, .html or .txt.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 @click.option("--design-sessions", metavar="auto|N", help="Sessions that cg-bp places for.")
 @click.option("--session-delay", type=float, metavar="S", help="Seconds spent on each session.")
@@ -68,10 +69,11 @@ def command(
     instance_file: str,
     solution_file: str | None,
     policies: str | None,
-    arrivals: str,
+    arrivals: str | None,
     requests: int | None,
     seed: int,
     events: str | None,
+    output: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -81,6 +83,7 @@ def command(
     makes its own.
     """
     import shardopt
+    from shardopt.simulation_plots import timeline_lines, write_timelines
 
     given = {name: value for name, value in options.items() if value is not None}
     instance = shardopt.load(instance_file)
@@ -95,13 +98,16 @@ def command(
             log=log,
             **given,
         )
+    if output is not None:
+        write_timelines(output, found)
+        click.echo(f"wrote {output}", err=True)
     if as_json:
-        print_json(found)
+        print_json(_without_timelines(found))
     else:
         console = stdout_console()
         console.print(_metrics(found["policies"]))
         console.print(_utilisation(found["policies"]))
-        for line in _differences(found["policies"]):
+        for line in [*_differences(found["policies"]), "", *timeline_lines(found, console.width)]:
             console.print(line)
 
 
@@ -122,6 +128,13 @@ def _opened(path: str) -> TextIO:
         raise InputError(str(error.strerror), "a file to write to", file=path) from None
 
 
+def _without_timelines(found: Any) -> Any:
+    """Leave out what pictures are made of, which is long, wherever metrics are."""
+    if not isinstance(found, dict):
+        return found
+    return {key: _without_timelines(v) for key, v in found.items() if key != "timeline"}
+
+
 def _metrics(policies: dict[str, Any]) -> Table:
     """Return a row per policy, and what it were without the constants below it."""
     rows = []
@@ -129,8 +142,9 @@ def _metrics(policies: dict[str, Any]) -> Table:
         rows.append((name, metrics))
         if "without_delays" in metrics:
             rows.append(("  no delays", metrics["without_delays"]))
-    cells = [(name, [metrics[key] for key in COLUMNS]) for name, metrics in rows]
-    return _table("policy", COLUMNS.values(), cells)
+    columns = {key: heading for key, heading in COLUMNS.items() if key in rows[0][1]}
+    cells = [(name, [metrics[key] for key in columns]) for name, metrics in rows]
+    return _table("policy", columns.values(), cells)
 
 
 def _utilisation(policies: dict[str, Any]) -> Table:

@@ -8,6 +8,7 @@ import numpy as np
 
 from shardopt.models.requests import FloatArray, IntArray
 from shardopt.solvers.online.events import SAME_TIME_S
+from shardopt.solvers.online.timeline import timeline
 
 BATCHES = 20
 T_95 = 2.0930
@@ -38,7 +39,10 @@ class Record:
         self.restarts = 0
 
     def metrics(self, output_tokens: IntArray) -> dict[str, Any]:
-        """Return counts, means and percentiles; ``None`` where nothing was completed."""
+        """Return counts, means and percentiles; ``None`` where nothing was completed.
+
+        ``timeline`` beside them is what pictures are made of.
+        """
         done = ~np.isnan(self.total_s)
         total = self.total_s[done]
         summary: dict[str, Any] = {
@@ -53,6 +57,7 @@ class Record:
         summary["max_concurrent"] = self._max_concurrent(done)
         summary["mean_hops"] = _ratio(self.hops[done].sum(), total.size)
         summary["restarts"] = self.restarts
+        summary["timeline"] = timeline(self.arrival_s, self.wait_s, self.total_s)
         return summary
 
     def span_s(self) -> float:

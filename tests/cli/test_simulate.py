@@ -91,3 +91,17 @@ def test_that_no_placement_has_its_exit_code(tmp_path: Path, memory: float, code
     file = write(tmp_path / "instance.json", content)
     done = run("simulate", file, "--policy", "petals", "--arrivals", "period:1", "--requests", "1")
     assert done.exit_code == code
+
+
+def test_that_a_picture_is_drawn_and_json_stays_short(tmp_path: Path) -> None:
+    picture = tmp_path / "waits.svg"
+    done = run("simulate", NINE, "--arrivals", TRACE, "-o", str(picture), "--json")
+    assert done.exit_code == 0
+    assert picture.read_text(encoding="utf-8").count("<svg") == 1
+    assert "timeline" not in done.stdout
+    assert str(picture) in done.stderr
+
+
+def test_that_the_terminal_shows_how_many_are_in_the_system_over_time() -> None:
+    done = run("simulate", NINE, "--arrivals", TRACE, "--policy", "ws-rr,petals")
+    assert done.stdout.count("in system") == 2 and "▁" in done.stdout
