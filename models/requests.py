@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+
+from shardopt.models.errors import InputError
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -38,3 +40,15 @@ class Requests:
 
     def __len__(self) -> int:
         return len(self.arrival_s)
+
+    def first(self, count: int) -> Requests:
+        """Return the first ones only; raises `InputError` if there are not so many."""
+        if count > len(self):
+            raise InputError(f"{len(self)} requests", f"{count} requests", "requests")
+        columns = ("arrival_s", "input_tokens", "output_tokens", "actual_output_tokens", "client")
+        cut = {name: getattr(self, name) for name in columns}
+        span = float(self.arrival_s[count - 1] - self.arrival_s[0])
+        rate = (count - 1) / span if span > 0 else None
+        return replace(
+            self, rate_per_s=rate, **{k: v if v is None else v[:count] for k, v in cut.items()}
+        )

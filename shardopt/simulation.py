@@ -27,7 +27,7 @@ def simulate(
     instance: Any,
     policies: Sequence[str] | str | None = None,
     *,
-    arrivals: str | Requests,
+    arrivals: str | Requests | None = None,
     requests: int | None = None,
     seed: int = 0,
     solution: Any = None,
@@ -44,7 +44,7 @@ def simulate(
         Names of policies (``shardopt simulate --help``); by default the problem's first.
     arrivals
         ``poisson:RATE``, ``period:SECONDS``, ``gamma:RATE:CV``, the name of a ``.csv`` file, or
-        requests.
+        requests. Some problems have arrivals of their own, which need not be given.
     requests
         How many; needed unless ``arrivals`` says it, where it takes the first ones.
     seed
@@ -72,6 +72,8 @@ def simulate(
         raise InputError(str(seed), "an integer from 0 to 2147483647", "seed")
     function = side.load()
     parsed = parse_options("simulate", function, options)
+    if arrivals is None:
+        arrivals = side.arrivals(instance)
     arriving = _requests(instance, arrivals, requests, seed)
     plan = _plan(instance, solution)
     found = function(instance, names, arriving, plan, seed, log, **parsed)
@@ -105,10 +107,10 @@ def _policies(side: OnlineSide, policies: Sequence[str] | str | None) -> list[st
 
 
 def _requests(instance: Any, arrivals: str | Requests, count: int | None, seed: int) -> Requests:
-    if isinstance(arrivals, Requests):
-        return arrivals
     if count is not None and count < 1:
         raise InputError(str(count), "an integer >= 1", "requests")
+    if isinstance(arrivals, Requests):
+        return arrivals if count is None else arrivals.first(count)
     if arrivals.endswith(".csv"):
         clients = [client.name for client in getattr(instance, "clients", ())]
         return read_requests(arrivals, clients, count)

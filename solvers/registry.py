@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from shardopt.models.discover import part, require_problem
 from shardopt.models.errors import InputError
+from shardopt.models.requests import Requests
 from shardopt.models.result import Result
 
 Kind = Literal["exact", "heuristic", "online", "reference"]
@@ -58,16 +59,25 @@ class OnlineSide:
 
     ``function`` is ``module:name`` as in `SolverRow`, ``policies`` their names; the first one is
     the default. It takes (instance, policies, requests, plan, seed, log) and has keyword-only
-    options of its own.
+    options of its own. ``usual_arrivals``, another function, returns what arrives at an instance
+    if nothing else is asked for.
     """
 
     function: str
     policies: tuple[str, ...]
+    usual_arrivals: str | None = None
 
     def load(self) -> Callable[..., dict[str, dict[str, Any]]]:
         """Import and return the function."""
         function: Callable[..., dict[str, dict[str, Any]]] = _loaded(self.function)
         return function
+
+    def arrivals(self, instance: Any) -> str | Requests:
+        """Return the usual arrivals; raises `InputError` if the problem has none."""
+        if self.usual_arrivals is None:
+            raise InputError("nothing", "what arrives", "arrivals")
+        found: str | Requests = _loaded(self.usual_arrivals)(instance)
+        return found
 
 
 def find_online(problem: str) -> OnlineSide:

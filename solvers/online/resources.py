@@ -66,9 +66,13 @@ class Station:
     def __post_init__(self) -> None:
         self._free_at_s = [0.0] * self.servers
 
+    def next_start_s(self, now_s: float) -> float:
+        """Return when a job that is queued now starts."""
+        return max(now_s, self._free_at_s[0])
+
     def add(self, now_s: float, work: float) -> tuple[float, float]:
         """Queue a job; return when it starts and when it ends."""
-        start_s = max(now_s, self._free_at_s[0])
+        start_s = self.next_start_s(now_s)
         end_s = start_s + work / self.rate
         heapreplace(self._free_at_s, end_s)
         self.busy_s += end_s - start_s
@@ -78,6 +82,11 @@ class Station:
         """Return the work that is queued or left of running jobs."""
         # Every server works without a gap from now until it is free.
         return sum(max(0.0, free - now_s) for free in self._free_at_s) * self.rate
+
+    def clear(self, now_s: float) -> None:
+        """Drop all jobs, the running ones unfinished."""
+        self.busy_s -= sum(max(0.0, free - now_s) for free in self._free_at_s)
+        self._free_at_s = [now_s] * self.servers
 
 
 @dataclass
@@ -99,4 +108,4 @@ class Link:
         self.busy_s += carried_s
         start_s = max(now_s, self._free_at_s) if self.fifo else now_s
         self._free_at_s = start_s + carried_s
-        return start_s + carried_s + self.latency_s
+        return start_s + (self.latency_s + carried_s)

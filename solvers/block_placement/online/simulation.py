@@ -21,7 +21,7 @@ from shardopt.solvers.block_placement.online.retrying import RetryRun
 from shardopt.solvers.block_placement.online.sessions import Site
 from shardopt.solvers.block_placement.online.swarm import Run, Sessions, sessions_of
 from shardopt.solvers.online.disturbances import parse_disturbances
-from shardopt.solvers.online.log import Log
+from shardopt.solvers.online.log import Log, named
 from shardopt.solvers.online.randomness import stream
 from shardopt.solvers.online.statistics import paired
 
@@ -141,7 +141,7 @@ def simulate(
         row = ROWS[name]
         site = row.place(planner) if plan is None else planner.given(plan)
         delay_s = session_delay + delays[name]
-        done = run(row, site, delay_s, None if log is None else _named(log, name))
+        done = run(row, site, delay_s, named(log, name))
         found[name] = {"design_sessions": site.design_sessions, **done.metrics()}
         if first is None:
             first = done.record.total_s
@@ -150,10 +150,6 @@ def simulate(
         if delay_s > 0:  # what of a difference is the policy, and what is the constant?
             found[name]["without_delays"] = run(row, site, 0.0, None).metrics()
     return found
-
-
-def _named(log: Log, policy: str) -> Log:
-    return lambda line: log({"policy": policy, **line})
 
 
 def _require_mode(mode: str, no_backoff: bool, disturbed: bool) -> None:
