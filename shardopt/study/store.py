@@ -184,6 +184,14 @@ class Study:
             for row in rows
         ]
 
+    def solution(self, key: str) -> tuple[Path, Any]:
+        """Return the copy of a run's instance, and its plan, ``None`` without one."""
+        query = "SELECT file, solution FROM runs JOIN instances ON instance = sha256 WHERE key = ?"
+        found = self._database.execute(query, (key,)).fetchone()
+        if found is None:
+            raise InputError(f"no run {key!r}", "the key of a run", file=str(self.folder))
+        return self.folder / found[0], None if found[1] is None else json.loads(found[1])
+
     def _rows(self, query: str) -> list[dict[str, Any]]:
         cursor = self._database.execute(query)
         names = [column[0] for column in cursor.description]

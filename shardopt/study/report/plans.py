@@ -11,11 +11,11 @@ from typing import Any
 import matplotlib as mpl
 import pandas as pd
 
-from shardopt.instances.files import read_instance, solution_from_json
 from shardopt.models.errors import ShardoptError
-from shardopt.models.result import OPTIMALITY_TOLERANCE, SOLUTION_FORMAT
+from shardopt.models.result import OPTIMALITY_TOLERANCE
 from shardopt.show import image
 from shardopt.study.metrics import compared
+from shardopt.study.solutions import parsed
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,7 @@ class Gallery:
 def _picture(file: Path, solution: Any) -> str | None:
     """Return a plan as an SVG document; ``solution`` is that of a solution file."""
     try:
-        instance = read_instance(file)
-        entry = {"format": SOLUTION_FORMAT, "problem": instance.problem, "instance": instance.name}
-        plan = solution_from_json(entry | {"solution": solution}, instance.problem)
+        instance, plan = parsed(file, solution)
         with mpl.rc_context({"svg.fonttype": "none"}):
             svg = image(instance, plan, "svg").decode()
     except ShardoptError:
