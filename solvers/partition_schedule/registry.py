@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shardopt.solvers.registry import SolverRow
+from shardopt.solvers.registry import OnlineSide, SolverRow
 
 PAPER = "arXiv 2511.14450"
 HEFT = "Topcuoglu et al. 2002; its use here ours"
@@ -159,3 +159,9 @@ SOLVERS = (
 )
 
 ALIASES = {"heuristic": "bsdp+arts", "bsdp": "bsdp+arts"}
+
+ONLINE = OnlineSide(
+    "partition_schedule.online.simulation:simulate",
+    ("arts", "round-robin", "heft", "least-work", "random"),
+    "partition_schedule.online.simulation:own_arrivals",
+)
