@@ -106,6 +106,18 @@ class Result:
         build_s = first.build_s + self.build_s
         return replace(mine, build_s=build_s, trace=(*first.trace, *mine.trace))
 
+    def without_bounds(self) -> Result:
+        """Return the result of a part, such as all plans with given cuts, as one of the whole.
+
+        Its plan is one of the whole problem; what was proven holds for the part only.
+        """
+        trace: list[TracePoint] = []
+        for point in self.trace:
+            if not trace or point.objective != trace[-1].objective:
+                trace.append(replace(point, bound=None))
+        status: Status = "unknown" if self.solution is None else "feasible"
+        return replace(self, status=status, bound=None, trace=tuple(trace))
+
     def to_json(self) -> dict[str, Any]:
         """Return the ``shardopt-result/1`` object."""
         return {

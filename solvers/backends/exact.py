@@ -21,23 +21,18 @@ from shardopt.solvers.backends.messages import (
 )
 from shardopt.solvers.backends.process import answer_in_own_process
 from shardopt.solvers.backends.worker import answer
-from shardopt.solvers.budget import Budget, OnProgress, interruptible
+from shardopt.solvers.budget import Budget, interruptible
 from shardopt.solvers.finish import finish
+from shardopt.solvers.settings import Settings
 
 __all__ = ["Job", "solve_exact"]
 
 
 def solve_exact(
     job: Job,
-    *,
     solver: str,
-    time_limit: float | None,
-    seed: int,
-    threads: int,
-    start: Any,
-    on_progress: OnProgress | None,
-    presolve: bool = True,
-    memory_limit_bytes: float | None = None,
+    settings: Settings,
+    *,
     known: Sequence[Any] = (),
     bound: float | None = None,
     isolated: bool = True,
@@ -50,13 +45,9 @@ def solve_exact(
 
     Parameters
     ----------
-    time_limit
-        Seconds for everything: the process's start, building and solving.
-    start, known
-        Plans that are already known. The best one is the backend's warm start, and the
-        answer is never worse.
-    memory_limit_bytes
-        For the process and its children; by default 80% of the memory that is available.
+    known
+        Plans that are already known, or ``None``. The best one is the backend's warm start, and
+        the answer is never worse.
     bound
         A proven bound that is already known, in the problem's unit.
     isolated
@@ -65,27 +56,27 @@ def solve_exact(
         For models whose plans the checker may refuse although their bounds hold: turns such a
         plan into one that may pass, or into ``None``, and then it is dropped without a fault.
     """
-    budget = Budget(time_limit, on_progress)
+    budget = Budget(settings.time_limit, settings.on_progress)
     with interruptible(budget):
-        record = _Record(job, budget, [*known, start], bound, repair)
+        record = _Record(job, budget, known, bound, repair)
 
         def attempt(presolve: bool, stop_when_refuted: bool) -> None:
             seconds = None if budget.time_limit is None else budget.left()
-            task = Task(job, seconds, seed, threads, presolve, record.best)
+            task = Task(job, seconds, settings.seed, settings.threads, presolve, record.best)
 
             def stopped() -> bool:
                 return budget.interrupted or (stop_when_refuted and record.refuted())
 
             if isolated:
-                said = answer_in_own_process(task, budget, stopped, memory_limit_bytes)
+                said = answer_in_own_process(task, budget, stopped, settings.memory_limit_bytes)
                 with contextlib.closing(said):  # the process goes whatever happens here
                     for message in said:
                         record.hear(message)
             else:
                 answer(task, stopped, record.hear)
 
-        attempt(presolve, stop_when_refuted=presolve)
-        if record.refuted() and presolve and not budget.exhausted():
+        attempt(settings.presolve, stop_when_refuted=settings.presolve)
+        if record.refuted() and settings.presolve and not budget.exhausted():
             record.forget_claims("solving again without presolve")
             attempt(False, stop_when_refuted=False)
     if record.refuted():

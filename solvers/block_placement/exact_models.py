@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from shardopt.models.block_placement.bounds import chain_bound, too_few_blocks
 from shardopt.models.block_placement.data import Instance, Solution
 from shardopt.models.block_placement.formulations.common import cost_scale_s
 from shardopt.models.block_placement.tables import Tables, make_tables
-from shardopt.models.result import AnySolution, Result, TracePoint
+from shardopt.models.result import AnySolution, Result
 from shardopt.solvers.backends.exact import Job, solve_exact
 from shardopt.solvers.block_placement.chain_knapsack import chain
 from shardopt.solvers.block_placement.greedy_placement import cg_bp
 from shardopt.solvers.block_placement.mending import mended
-from shardopt.solvers.budget import Budget, OnProgress, on_clock
+from shardopt.solvers.budget import Budget, OnProgress
 from shardopt.solvers.finish import checked_objective, finish
+from shardopt.solvers.settings import Settings, in_time_left
 
 Backend = Literal["highs", "cbc"]
 
@@ -35,18 +36,6 @@ backends have absolute tolerances of some 1e-9 of the largest cost."""
 _log = logging.getLogger("shardopt")
 
 
-@dataclass(frozen=True)
-class Run:
-    """The arguments that all methods share."""
-
-    time_limit: float | None
-    seed: int
-    threads: int
-    on_progress: OnProgress | None
-    memory_limit_bytes: float | None
-    presolve: bool
-
-
 def direct(
     instance: Instance,
     *,
@@ -60,8 +49,8 @@ def direct(
     presolve: bool = True,
 ) -> Result:
     """Solve the published program as published."""
-    run = Run(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
-    return _solve(instance, f"direct/{backend}", "direct", backend, run, start)
+    settings = Settings(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
+    return _solve(instance, f"direct/{backend}", "direct", backend, settings, start)
 
 
 def direct_cp_sat(
@@ -76,8 +65,8 @@ def direct_cp_sat(
     presolve: bool = True,
 ) -> Result:
     """Solve our constraint program, a circuit per session."""
-    run = Run(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
-    return _solve(instance, "direct/cp-sat", "circuit", "cp-sat", run, start)
+    settings = Settings(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
+    return _solve(instance, "direct/cp-sat", "circuit", "cp-sat", settings, start)
 
 
 def boundary(
@@ -93,8 +82,8 @@ def boundary(
     presolve: bool = True,
 ) -> Result:
     """Solve our flow over blocks and boundaries: small, and strong where memory is loose."""
-    run = Run(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
-    return _solve(instance, f"boundary/{backend}", "boundary", backend, run, start)
+    settings = Settings(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
+    return _solve(instance, f"boundary/{backend}", "boundary", backend, settings, start)
 
 
 def runs(
@@ -115,19 +104,18 @@ def runs(
     same cost, the model is solved again with a column per server.
     """
     solver = f"runs/{backend}"
-    run = Run(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
+    settings = Settings(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
     if all(len(members) == 1 for members in make_tables(instance).types.members):
-        return _solve(instance, solver, "runs", backend, run, start)
-    pooled = _solve(instance, solver, "runs", backend, run, start, {"pooled": True})
+        return _solve(instance, solver, "runs", backend, settings, start)
+    pooled = _solve(instance, solver, "runs", backend, settings, start, {"pooled": True})
     if pooled.status in ("optimal", "infeasible") or pooled.termination != "completed":
         return pooled
-    left = None if time_limit is None else max(0.0, time_limit - pooled.runtime_s)
     single = _solve(
         instance,
         solver,
         "runs",
         backend,
-        replace(run, time_limit=left, on_progress=on_clock(on_progress, pooled.runtime_s)),
+        settings.later(pooled.runtime_s),
         pooled.solution,
         bound=pooled.bound,
     )
@@ -147,13 +135,15 @@ def sizes(
 ) -> Result:
     """Search over the sizes of runs: HiGHS solves relaxations, CP-SAT finds positions (ours)."""
     budget = Budget(time_limit)
-    run = Run(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
+    settings = Settings(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
     if too_few_blocks(make_tables(instance)):
         return finish(instance, "sizes/cp-sat", budget, [], infeasible=True)
     known = [start, cg_bp(instance).solution, chain(instance).solution]
     cutoff = {"cutoff": _least(instance, known)}
     job = Job(instance, f"{FORMULATIONS}.sizes:build", SIZE_SEARCH, cutoff)
-    return _later(budget, run, lambda left: solve_formulation(job, "sizes/cp-sat", left, known))
+    return in_time_left(
+        budget, settings, lambda left: solve_formulation(job, "sizes/cp-sat", left, known)
+    )
 
 
 def routing(
@@ -175,39 +165,13 @@ def routing(
     """
     options = {"placement": start.placement, "unit": checked_objective(instance, start) or 1.0}
 
-    def heard(point: TracePoint) -> None:
-        if on_progress is not None:
-            on_progress(replace(point, bound=None))
-
-    result = solve_exact(
-        Job(instance, f"{FORMULATIONS}.routing:build", backend, options),
-        solver=f"routing/{backend}",
-        time_limit=time_limit,
-        seed=seed,
-        threads=threads,
-        start=start,
-        on_progress=heard,
-        presolve=presolve,
-        memory_limit_bytes=memory_limit_bytes,
-    )
+    settings = Settings(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
+    job = Job(instance, f"{FORMULATIONS}.routing:build", backend, options)
+    result = solve_exact(job, f"routing/{backend}", settings.without_bounds(), known=[start])
     if result.status == "optimal":
         _log.info("routing/%s: routes optimal for this placement", backend)
-    return replace(
-        result,
-        status="unknown" if result.solution is None else "feasible",
-        bound=None,
-        trace=_without_bounds(result.trace),
-        extra=dict(result.extra) | {"routing_bound": result.bound},
-    )
-
-
-def _without_bounds(trace: tuple[TracePoint, ...]) -> tuple[TracePoint, ...]:
-    """Return the trace's improvements of the objective; its bounds hold for one placement only."""
-    points: list[TracePoint] = []
-    for point in trace:
-        if not points or point.objective != points[-1].objective:
-            points.append(replace(point, bound=None))
-    return tuple(points)
+    extra = dict(result.extra) | {"routing_bound": result.bound}
+    return replace(result.without_bounds(), extra=extra)
 
 
 def _solve(
@@ -215,30 +179,28 @@ def _solve(
     solver: str,
     formulation: str,
     backend: str,
-    run: Run,
+    settings: Settings,
     start: AnySolution | None,
     options: Mapping[str, Any] | None = None,
     bound: float | None = None,
 ) -> Result:
     """Hand a formulation to a backend, with the plans that are known at once."""
-    budget = Budget(run.time_limit)
+    budget = Budget(settings.time_limit)
     if too_few_blocks(make_tables(instance)):
         return finish(instance, solver, budget, [], infeasible=True)
     known = [start, cg_bp(instance).solution, chain(instance).solution]
     job = Job(instance, f"{FORMULATIONS}.{formulation}:build", backend, options or {})
-    return _later(budget, run, lambda left: solve_formulation(job, solver, left, known, bound))
-
-
-def _later(budget: Budget, run: Run, solve: Callable[[Run], Result]) -> Result:
-    """Solve in the time that is left, on the clock of the whole run."""
-    before_s = budget.elapsed()
-    left = None if run.time_limit is None else budget.left()
-    heard = on_clock(run.on_progress, before_s)
-    return solve(replace(run, time_limit=left, on_progress=heard)).later(before_s)
+    return in_time_left(
+        budget, settings, lambda left: solve_formulation(job, solver, left, known, bound)
+    )
 
 
 def solve_formulation(
-    job: Job, solver: str, run: Run, known: Sequence[AnySolution | None], bound: float | None = None
+    job: Job,
+    solver: str,
+    settings: Settings,
+    known: Sequence[AnySolution | None],
+    bound: float | None = None,
 ) -> Result:
     """Solve a formulation; its plans that overfill memory are routed anew.
 
@@ -246,13 +208,13 @@ def solve_formulation(
     the answer may need one of them, or is so cheap beside them that it has no digits left, the
     model is solved again with costs that the plan found cannot exceed.
     """
-    budget = Budget(run.time_limit)
+    budget = Budget(settings.time_limit)
     tables = make_tables(job.instance)
     dearest, chain_s = cost_scale_s(tables), chain_bound(tables)
     if chain_s == 0.0:  # where a backend's bound is rounded, a plan at no cost is not proven by it
         bound = max(0.0, bound or 0.0)
     ceiling = _ceiling_s(tables, _least(job.instance, known), chain_s)
-    result = _solve_capped(job, solver, run, known, bound, ceiling)
+    result = _solve_capped(job, solver, settings, known, bound, ceiling)
     while result.objective:
         enough = 2.0 * tables.session_count * result.objective
         scale = dearest if ceiling is None else min(dearest, ceiling)
@@ -264,11 +226,7 @@ def solve_formulation(
         if budget.exhausted() or not (blurred or may_need_dearer):
             break
         ceiling = enough
-        left = replace(
-            run,
-            time_limit=None if run.time_limit is None else budget.left(),
-            on_progress=on_clock(run.on_progress, budget.elapsed()),
-        )
+        left = settings.later(budget.elapsed())
         again = _solve_capped(job, solver, left, [result.solution], result.bound, ceiling)
         result = again.after(result)
     return result
@@ -288,23 +246,17 @@ def _ceiling_s(tables: Tables, objective: float | None, chain_s: float | None) -
 def _solve_capped(
     job: Job,
     solver: str,
-    run: Run,
+    settings: Settings,
     known: Sequence[AnySolution | None],
     bound: float | None,
     ceiling_s: float | None,
 ) -> Result:
-    budget = Budget(run.time_limit)
+    budget = Budget(settings.time_limit)
     options = dict(job.build_options) | {"ceiling_s": ceiling_s}
     return solve_exact(
         replace(job, build_options=options),
-        solver=solver,
-        time_limit=run.time_limit,
-        seed=run.seed,
-        threads=run.threads,
-        start=None,
-        on_progress=run.on_progress,
-        presolve=run.presolve,
-        memory_limit_bytes=run.memory_limit_bytes,
+        solver,
+        settings,
         known=known,
         bound=bound,
         repair=lambda plan: mended(job.instance, plan, min(MENDING_S, budget.left())),

@@ -40,7 +40,6 @@ from shardopt.solvers.block_placement.chain_knapsack import chain
 from shardopt.solvers.block_placement.exact_models import (
     FORMULATIONS,
     SIZE_SEARCH,
-    Run,
     solve_formulation,
 )
 from shardopt.solvers.block_placement.few_servers import boundary_on, enough_servers, only
@@ -48,6 +47,7 @@ from shardopt.solvers.block_placement.greedy_placement import cg_bp
 from shardopt.solvers.block_placement.sweep import cg_bp_sweep
 from shardopt.solvers.budget import Budget, OnProgress, interruptible
 from shardopt.solvers.finish import checked_objective, finish
+from shardopt.solvers.settings import Settings
 
 PACKING_SHARE = 0.05
 SWEEP_SHARE = 0.2
@@ -65,7 +65,7 @@ class State:
 
     whole: Tables
     budget: Budget
-    run: Run
+    settings: Settings
     plan: AnySolution | None = None
     objective: float | None = None
     bound: float | None = None
@@ -121,9 +121,9 @@ class State:
         step = {"step": name, "objective": self.objective, "bound": self.bound}
         self.steps.append(step | {"t_s": self.budget.elapsed()})
 
-    def left(self, share: float = 1.0) -> Run:
+    def left(self, share: float = 1.0) -> Settings:
         """Return the arguments of a step that may take a share of the run's time."""
-        limit = self.run.time_limit
+        limit = self.settings.time_limit
         if limit is not None:
             limit = min(self.budget.left(), share * limit)
 
@@ -135,7 +135,7 @@ class State:
             bounds = [b for b in (point.bound, self.bound) if b is not None]
             self.budget.report(value, max(bounds, default=None))
 
-        return replace(self.run, time_limit=limit, on_progress=heard)
+        return replace(self.settings, time_limit=limit, on_progress=heard)
 
 
 def exact(
@@ -154,9 +154,9 @@ def exact(
     ``extra["steps"]`` says what was known after each step.
     """
     budget = Budget(time_limit, on_progress)
-    run = Run(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
+    settings = Settings(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
     with interruptible(budget):
-        state = State(make_tables(instance), budget, run)
+        state = State(make_tables(instance), budget, settings)
         state.know(start)
         for step in STEPS:
             if state.closed() or budget.exhausted():

@@ -14,9 +14,10 @@ from shardopt.models.block_placement.data import Instance
 from shardopt.models.block_placement.tables import Tables
 from shardopt.models.result import AnySolution, Result
 from shardopt.solvers.backends.exact import Job
-from shardopt.solvers.block_placement.exact_models import FORMULATIONS, Run, solve_formulation
+from shardopt.solvers.block_placement.exact_models import FORMULATIONS, solve_formulation
 from shardopt.solvers.block_placement.sweep import cg_bp_sweep
 from shardopt.solvers.budget import Budget
+from shardopt.solvers.settings import Settings
 
 ROOM = 1.3
 """Memory of the servers chosen, as a multiple of what all blocks with all sessions take."""
@@ -58,16 +59,18 @@ def only(instance: Instance, servers: list[int]) -> Instance:
     return replace(instance, servers=kept, clients=clients, petals=None)
 
 
-def boundary_on(few: Instance, run: Run, known: AnySolution | None = None) -> Result:
+def boundary_on(few: Instance, settings: Settings, known: AnySolution | None = None) -> Result:
     """Solve `boundary` on few servers: by HiGHS at first, then by CP-SAT.
 
     Starts from the known plan, or else from the best `cg-bp` placement.
     """
-    budget = Budget(run.time_limit)
+    budget = Budget(settings.time_limit)
     if known is None:
-        limit = run.time_limit
-        known = cg_bp_sweep(few, time_limit=limit, seed=run.seed, threads=run.threads).solution
-    silent = replace(run, on_progress=None, time_limit=RELAXATION_SHARE * budget.left())
+        limit = settings.time_limit
+        known = cg_bp_sweep(
+            few, time_limit=limit, seed=settings.seed, threads=settings.threads
+        ).solution
+    silent = replace(settings, on_progress=None, time_limit=RELAXATION_SHARE * budget.left())
     job = Job(few, f"{FORMULATIONS}.boundary:build", "highs", {})
     first = solve_formulation(job, "exact", silent, [known])
     if first.objective is None or first.status == "optimal" or first.termination == "interrupted":

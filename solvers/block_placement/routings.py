@@ -16,6 +16,7 @@ from shardopt.models.result import Result
 from shardopt.solvers.backends.exact import Job, solve_exact
 from shardopt.solvers.budget import Budget
 from shardopt.solvers.finish import checked_objective
+from shardopt.solvers.settings import Settings
 
 Placement = tuple[Hosting, ...]
 
@@ -51,17 +52,15 @@ def best_routing(
         "slots": slots,
         "cutoff": np.inf if cutoff is None else cutoff,
     }
-    result = solve_exact(
-        Job(instance, f"{__name__}:build", "shardopt.solvers.backends.series", options),
-        solver=solver,
+    settings = Settings(
         time_limit=None if budget.time_limit is None else budget.left(),
         seed=seed,
         threads=threads,
-        start=None,
         on_progress=lambda point: budget.report(point.objective, None),
         memory_limit_bytes=memory_limit_bytes,
-        known=[known],
     )
+    job = Job(instance, f"{__name__}:build", "shardopt.solvers.backends.series", options)
+    result = solve_exact(job, solver, settings, known=[known])
     return replace(
         result,
         runtime_s=result.runtime_s + before_s,

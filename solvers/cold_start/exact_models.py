@@ -12,7 +12,7 @@ from shardopt.models.cold_start.formulations.direct import MemoryRows
 from shardopt.models.cold_start.tables import Tables, make_tables
 from shardopt.models.result import Result
 from shardopt.solvers.backends.exact import Job, solve_exact
-from shardopt.solvers.budget import Budget, OnProgress, interruptible, on_clock
+from shardopt.solvers.budget import Budget, OnProgress, interruptible
 from shardopt.solvers.cold_start.baselines import even_plan, harmonic_plan
 from shardopt.solvers.cold_start.feasibility import farthest_plan
 from shardopt.solvers.cold_start.labels import memory_allowance, type_model
@@ -20,6 +20,7 @@ from shardopt.solvers.cold_start.local_search import OrderSearch
 from shardopt.solvers.cold_start.relaxation import relaxed_bound
 from shardopt.solvers.finish import finish
 from shardopt.solvers.jit import compiled
+from shardopt.solvers.settings import Settings, in_time_left
 
 Backend = Literal["highs", "cbc"]
 
@@ -60,8 +61,8 @@ def direct(
         }
         return Job(instance, f"{FORMULATIONS}.direct:build", backend, options)
 
-    run = Run(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
-    return _solve(instance, f"direct/{backend}", job, run, start)
+    settings = Settings(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
+    return _solve(instance, f"direct/{backend}", job, settings, start)
 
 
 def run_flow(
@@ -82,8 +83,8 @@ def run_flow(
         options = {"unit": known.unit_s, "upper_bound": known.value_s}
         return Job(instance, f"{FORMULATIONS}.run_flow:build", backend, options)
 
-    run = Run(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
-    return _solve(instance, f"run-flow/{backend}", job, run, start)
+    settings = Settings(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
+    return _solve(instance, f"run-flow/{backend}", job, settings, start)
 
 
 def direct_cp_sat(
@@ -109,8 +110,8 @@ def direct_cp_sat(
         options = {"upper_bound": known.upper_s, "lower_bound": bound}
         return Job(instance, f"{FORMULATIONS}.circuit:build", "cp-sat", options)
 
-    run = Run(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
-    return _solve(instance, "direct/cp-sat", job, run, start)
+    settings = Settings(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
+    return _solve(instance, "direct/cp-sat", job, settings, start)
 
 
 def minlp(
@@ -128,20 +129,8 @@ def minlp(
     def job(known: Known) -> Job:
         return Job(instance, f"{FORMULATIONS}.products:build", "scip", {"unit": known.unit_s})
 
-    run = Run(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
-    return _solve(instance, "minlp/scip", job, run, None)
-
-
-@dataclass(frozen=True)
-class Run:
-    """The arguments that all methods share."""
-
-    time_limit: float | None
-    seed: int
-    threads: int
-    on_progress: OnProgress | None
-    memory_limit_bytes: float | None
-    presolve: bool
+    settings = Settings(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
+    return _solve(instance, "minlp/scip", job, settings, None)
 
 
 @dataclass(frozen=True)
@@ -178,17 +167,19 @@ class Known:
         return longest_time(self.tables) if self.value_s is None else self.value_s
 
 
-def what_is_known(tables: Tables, budget: Budget, run: Run, start: Solution | None) -> Known:
+def what_is_known(
+    tables: Tables, budget: Budget, settings: Settings, start: Solution | None
+) -> Known:
     """Find a plan to scale by and to start from, within a small share of the time limit."""
     search = OrderSearch(type_model(tables), budget)
     for plan in (start, even_plan(tables), harmonic_plan(tables)):
         search.offer(plan)
     if search.best is None:
-        allowance = memory_allowance(run.memory_limit_bytes)
+        allowance = memory_allowance(settings.memory_limit_bytes)
         found = farthest_plan(search.model, budget, allowance)
         search.offer(found.plan if found is not None else None)
-    limit = 60.0 if run.time_limit is None else run.time_limit
-    search.run(run.seed, RESTARTS, SEARCH_SHARE * limit)
+    limit = 60.0 if settings.time_limit is None else settings.time_limit
+    search.run(settings.seed, RESTARTS, SEARCH_SHARE * limit)
     value = None if search.best is None else search.value
     return Known(tables, budget, search.best, value, lower_bound(tables.instance))
 
@@ -205,14 +196,14 @@ def _solve(
     instance: Instance,
     solver: str,
     make_job: Callable[[Known], Job],
-    run: Run,
+    settings: Settings,
     start: Solution | None,
 ) -> Result:
     """Find a plan to scale by and to start from, then let the backend prove the optimum."""
     _, compile_s = compiled("cold_start.kernels")
-    budget = Budget(run.time_limit, run.on_progress)
+    budget = Budget(settings.time_limit, settings.on_progress)
     with interruptible(budget):
-        known = what_is_known(make_tables(instance), budget, run, start)
+        known = what_is_known(make_tables(instance), budget, settings, start)
         # Nothing is faster than 0 s, and there is nothing to scale by.
         settled = known.value_s == 0.0
         job = None if settled else make_job(known)
@@ -220,20 +211,8 @@ def _solve(
         bound = 0.0 if settled else known.bound_s
         plans = [known.plan, start]
         return finish(instance, solver, budget, plans, bound=bound, compile_s=compile_s)
-    before_s = budget.elapsed()
-
-    result = solve_exact(
-        job,
-        solver=solver,
-        time_limit=None if run.time_limit is None else budget.left(),
-        seed=run.seed,
-        threads=run.threads,
-        start=start,
-        on_progress=on_clock(run.on_progress, before_s),
-        presolve=run.presolve,
-        memory_limit_bytes=run.memory_limit_bytes,
-        known=[known.plan],
-        bound=known.bound_s,
+    plans, bound = [known.plan, start], known.bound_s
+    result = in_time_left(
+        budget, settings, lambda left: solve_exact(job, solver, left, known=plans, bound=bound)
     )
-    result = result.later(before_s)
-    return replace(result, compile_s=compile_s, trace=(*budget.trace, *result.trace))
+    return replace(result, compile_s=compile_s)

@@ -5,20 +5,21 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from shardopt.models.errors import InputError
 from shardopt.models.partition_schedule.data import Instance, Solution
 from shardopt.models.partition_schedule.tables import Cuts, Tables, make_tables
-from shardopt.models.result import AnySolution, Result, TracePoint
+from shardopt.models.result import AnySolution, Result
 from shardopt.solvers.backends.exact import Job, solve_exact
-from shardopt.solvers.budget import Budget, OnProgress, interruptible, on_clock
+from shardopt.solvers.budget import Budget, OnProgress, interruptible
 from shardopt.solvers.finish import checked_objective, finish
 from shardopt.solvers.jit import compiled
 from shardopt.solvers.partition_schedule.cut_descent import KERNELS, latency_cuts
 from shardopt.solvers.partition_schedule.dispatch import arts_rule
 from shardopt.solvers.partition_schedule.first_stage import bsdp_cuts
+from shardopt.solvers.settings import Settings, in_time_left
 
 Backend = Literal["highs", "cbc"]
 
@@ -27,18 +28,6 @@ FIXED_CUTS = "fixed-cuts/cp-sat"
 DO_NOT_FIT = "these cuts fit no node of some tier"
 
 _log = logging.getLogger("shardopt")
-
-
-@dataclass(frozen=True)
-class Run:
-    """The arguments that all methods share."""
-
-    time_limit: float | None
-    seed: int
-    threads: int
-    on_progress: OnProgress | None
-    memory_limit_bytes: float | None
-    presolve: bool
 
 
 def direct(
@@ -54,8 +43,8 @@ def direct(
     presolve: bool = True,
 ) -> Result:
     """Solve the whole problem as a MILP (spec section 4.1)."""
-    run = Run(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
-    return _solve(instance, f"direct/{backend}", "milp", backend, run, start)
+    settings = Settings(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
+    return _solve(instance, f"direct/{backend}", "milp", backend, settings, start)
 
 
 def direct_cp_sat(
@@ -70,8 +59,8 @@ def direct_cp_sat(
     presolve: bool = True,
 ) -> Result:
     """Solve the constraint program with cut variables and intervals (spec section 4.2)."""
-    run = Run(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
-    return _solve(instance, "direct/cp-sat", "intervals", "cp-sat", run, start)
+    settings = Settings(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
+    return _solve(instance, "direct/cp-sat", "intervals", "cp-sat", settings, start)
 
 
 def fixed_cuts(
@@ -111,21 +100,12 @@ def fixed_cuts(
     if plan is None:  # out of time
         return finish(instance, FIXED_CUTS, budget, [], compile_s=compile_s)
 
-    def heard(point: TracePoint) -> None:
-        if on_progress is not None:
-            on_progress(replace(point, bound=None))
-
-    run = Run(time_limit, seed, threads, heard, memory_limit_bytes, presolve)
+    settings = Settings(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
     options = {"upper_bound": checked_objective(instance, plan), "cuts": chosen}
     job = Job(instance, f"{FORMULATIONS}.intervals:build", "cp-sat", options)
-    result = _run(job, FIXED_CUTS, run, budget, [plan], compile_s)
-    return replace(
-        result,
-        status="feasible",
-        bound=None,
-        trace=_without_bounds(result.trace),
-        extra={**result.extra, "fixed_cuts_bound": result.bound},
-    )
+    result = _run(job, FIXED_CUTS, settings.without_bounds(), budget, [plan], compile_s)
+    proven = {"fixed_cuts_bound": result.bound}
+    return replace(result.without_bounds(), extra=dict(result.extra) | proven)
 
 
 def _parsed(tables: Tables, text: str) -> Cuts:
@@ -142,29 +122,20 @@ def _parsed(tables: Tables, text: str) -> Cuts:
     return cuts
 
 
-def _without_bounds(trace: Sequence[TracePoint]) -> tuple[TracePoint, ...]:
-    """Return the trace's improvements of the objective; its bounds hold for some cuts only."""
-    points: list[TracePoint] = []
-    for point in trace:
-        if not points or point.objective != points[-1].objective:
-            points.append(replace(point, bound=None))
-    return tuple(points)
-
-
 def _solve(
     instance: Instance,
     solver: str,
     formulation: str,
     backend: str,
-    run: Run,
+    settings: Settings,
     start: Solution | None,
 ) -> Result:
     """Find a plan to start from and to scale by, then let the backend prove the optimum."""
     compile_s = _compile()
-    budget = Budget(run.time_limit)
+    budget = Budget(settings.time_limit)
     if len(instance.blocks) < len(instance.tiers):  # each tier holds one
         return finish(instance, solver, budget, [], infeasible=True, compile_s=compile_s)
-    quick = latency_cuts(instance, time_limit=run.time_limit)
+    quick = latency_cuts(instance, time_limit=settings.time_limit)
     plans = [plan for plan in (start, quick.solution) if plan is not None]
     if quick.termination != "completed":
         why = quick.termination
@@ -173,7 +144,7 @@ def _solve(
     # Where there is no plan, that is for the backend to prove.
     upper = min((v for v in values if v is not None), default=longest_s(make_tables(instance)))
     job = Job(instance, f"{FORMULATIONS}.{formulation}:build", backend, {"upper_bound": upper})
-    return _run(job, solver, run, budget, plans, compile_s)
+    return _run(job, solver, settings, budget, plans, compile_s)
 
 
 def _compile() -> float:
@@ -190,23 +161,17 @@ def longest_s(tables: Tables) -> float:
 
 
 def _run(
-    job: Job, solver: str, run: Run, budget: Budget, known: Sequence[AnySolution], compile_s: float
+    job: Job,
+    solver: str,
+    settings: Settings,
+    budget: Budget,
+    known: Sequence[AnySolution],
+    compile_s: float,
 ) -> Result:
     """Hand a job to its backend, in the time that is left."""
     if budget.exhausted():
         return finish(job.instance, solver, budget, known, compile_s=compile_s)
-    before_s = budget.elapsed()
-
-    result = solve_exact(
-        job,
-        solver=solver,
-        time_limit=None if run.time_limit is None else budget.left(),
-        seed=run.seed,
-        threads=run.threads,
-        start=None,
-        on_progress=on_clock(run.on_progress, before_s),
-        presolve=run.presolve,
-        memory_limit_bytes=run.memory_limit_bytes,
-        known=known,
+    result = in_time_left(
+        budget, settings, lambda left: solve_exact(job, solver, left, known=known)
     )
-    return replace(result.later(before_s), compile_s=compile_s)
+    return replace(result, compile_s=compile_s)

@@ -15,13 +15,14 @@ from shardopt.models.replica_clustering.grouping import to_groups
 from shardopt.models.replica_clustering.tables import IntArray, make_tables
 from shardopt.models.result import Result, Termination
 from shardopt.solvers.backends.exact import Job, solve_exact
-from shardopt.solvers.budget import Budget, OnProgress, interruptible, on_clock
+from shardopt.solvers.budget import Budget, OnProgress, interruptible
 from shardopt.solvers.finish import finish
 from shardopt.solvers.jit import compiled
 from shardopt.solvers.replica_clustering.baselines import two_pipelines_plan
 from shardopt.solvers.replica_clustering.neighbourhoods import KERNELS, PackingSearch
 from shardopt.solvers.replica_clustering.packing import Packed, affordable, pack
 from shardopt.solvers.replica_clustering.rates import ROLES, RateModel, rate_model, rate_states
+from shardopt.solvers.settings import Settings, in_time_left
 
 FORMULATIONS = "shardopt.models.replica_clustering.formulations"
 SEARCH_SHARE = 0.1
@@ -54,8 +55,8 @@ def columns(
         build = "build_integer" if backend == "cp-sat" else "build"
         return Job(instance, f"{FORMULATIONS}.columns:{build}", backend, options)
 
-    run = Run(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
-    return solve_known(instance, f"columns/{backend}", job, run, start)
+    settings = Settings(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
+    return solve_known(instance, f"columns/{backend}", job, settings, start)
 
 
 def direct(
@@ -75,20 +76,8 @@ def direct(
     def job(known: Known) -> Job:
         return Job(instance, f"{FORMULATIONS}.direct:build", backend, known.scale)
 
-    run = Run(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
-    return solve_known(instance, f"direct/{backend}", job, run, start)
-
-
-@dataclass(frozen=True)
-class Run:
-    """The arguments that all methods share."""
-
-    time_limit: float | None
-    seed: int
-    threads: int
-    on_progress: OnProgress | None
-    memory_limit_bytes: float | None
-    presolve: bool
+    settings = Settings(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
+    return solve_known(instance, f"direct/{backend}", job, settings, start)
 
 
 @dataclass(frozen=True)
@@ -111,14 +100,16 @@ class Known:
         return {"rate": 1.0 / self.objective if self.plan is not None else most, "most": most}
 
 
-def what_is_known(instance: Instance, budget: Budget, run: Run, start: Solution | None) -> Known:
+def what_is_known(
+    instance: Instance, budget: Budget, settings: Settings, start: Solution | None
+) -> Known:
     """Find a plan to scale by and to start from, within a small share of the time limit."""
     tables = make_tables(instance)
     model = rate_model(tables)
-    search = PackingSearch(model, budget, run.seed)
+    search = PackingSearch(model, budget, settings.seed)
     search.offer(start)
     search.offer(two_pipelines_plan(model, budget))
-    limit = 60.0 if run.time_limit is None else run.time_limit
+    limit = 60.0 if settings.time_limit is None else settings.time_limit
     search.run(SEARCH_DEVICES, 1, SEARCH_SHARE * limit)
     return Known(model, budget, search.best, search.objective, additive_bound(tables))
 
@@ -145,37 +136,25 @@ def solve_known(
     instance: Instance,
     solver: str,
     make_job: Callable[[Known], Job | Termination],
-    run: Run,
+    settings: Settings,
     start: Solution | None,
 ) -> Result:
     """Find a plan to scale by and to start from, then let the backend prove the optimum."""
     compile_s = sum(compiled(f"replica_clustering.{k}_kernels")[1] for k in KERNELS)
-    budget = Budget(run.time_limit, run.on_progress)
+    budget = Budget(settings.time_limit, settings.on_progress)
     with interruptible(budget):
-        known = what_is_known(instance, budget, run, start)
+        known = what_is_known(instance, budget, settings, start)
         job: Job | Termination = "time-limit"
         if not budget.exhausted():
             job = make_job(known)
     bound = known.bound if np.isfinite(known.bound) else None
+    plans = [known.plan, start]
     if not isinstance(job, Job) or budget.exhausted():
         ended = job if job == "memory-limit" else None
-        plans = [known.plan, start]
         return finish(
             instance, solver, budget, plans, bound=bound, termination=ended, compile_s=compile_s
         )
-    before_s = budget.elapsed()
-    result = solve_exact(
-        job,
-        solver=solver,
-        time_limit=None if run.time_limit is None else budget.left(),
-        seed=run.seed,
-        threads=run.threads,
-        start=start,
-        on_progress=on_clock(run.on_progress, before_s),
-        presolve=run.presolve,
-        memory_limit_bytes=run.memory_limit_bytes,
-        known=[known.plan],
-        bound=bound,
+    result = in_time_left(
+        budget, settings, lambda left: solve_exact(job, solver, left, known=plans, bound=bound)
     )
-    result = result.later(before_s)
-    return replace(result, compile_s=compile_s, trace=(*budget.trace, *result.trace))
+    return replace(result, compile_s=compile_s)

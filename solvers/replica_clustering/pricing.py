@@ -13,9 +13,10 @@ from shardopt.solvers.backends.exact import Job
 from shardopt.solvers.budget import OnProgress, on_clock
 from shardopt.solvers.jit import compiled
 from shardopt.solvers.replica_clustering.all_sets import packing_dp
-from shardopt.solvers.replica_clustering.exact_models import Known, Run, solve_known
+from shardopt.solvers.replica_clustering.exact_models import Known, solve_known
 from shardopt.solvers.replica_clustering.packing import affordable
 from shardopt.solvers.replica_clustering.rates import pair_count, rate_model, state_count
+from shardopt.solvers.settings import Settings
 
 COLUMN_GENERATION = "shardopt.solvers.replica_clustering.column_generation"
 
@@ -55,8 +56,8 @@ def price(
         return Job(instance, f"{COLUMN_GENERATION}:build", COLUMN_GENERATION, options)
 
     _, compile_s = compiled("replica_clustering.pricing_kernels")  # here, not in each worker
-    run = Run(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
-    result = solve_known(instance, "columns/price", job, run, start)
+    settings = Settings(time_limit, seed, threads, on_progress, memory_limit_bytes, presolve)
+    result = solve_known(instance, "columns/price", job, settings, start)
     return replace(result, compile_s=result.compile_s + compile_s)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -15,22 +15,16 @@ from shardopt.models.cold_start.data import Instance
 from shardopt.models.result import Result
 from shardopt.solvers.backends.contract import ADAPTERS, Run, Verdict
 from shardopt.solvers.backends.exact import Job, solve_exact
+from shardopt.solvers.settings import Settings
 
 
 def solve_toy(instance: Instance, backend: str, **changes: Any) -> Result:
     """Solve a toy instance; a fake backend gets the linear model."""
     build = changes.pop("build", toy_models.BUILD.get(backend, "toy_models:build"))
     job = Job(instance, build, backend, changes.pop("build_options", {}))
-    arguments: dict[str, Any] = {
-        "solver": f"toy/{backend}",
-        "time_limit": 60.0,
-        "seed": 0,
-        "threads": 1,
-        "start": None,
-        "on_progress": None,
-        "isolated": False,
-    }
-    return solve_exact(job, **(arguments | changes))
+    names = [field.name for field in fields(Settings) if field.name in changes]
+    settings = Settings(**({"threads": 1} | {name: changes.pop(name) for name in names}))
+    return solve_exact(job, f"toy/{backend}", settings, **({"isolated": False} | changes))
 
 
 @dataclass

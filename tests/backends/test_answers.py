@@ -46,7 +46,7 @@ def test_that_the_optimum_is_found_where_defaults_would_stop_near_it(backend, un
     instance = toy_models.instance(2.0 + 1e-5, 2.0, 2.0 + 2e-5, 2.0 + 3e-5)
     start = toy_models.alone(instance, 0)
     options = {"unit": unit}
-    result = solve_toy(instance, backend, start=start, build_options=options)
+    result = solve_toy(instance, backend, known=[start], build_options=options)
     assert (result.status, result.objective) == ("optimal", 2.0)
 
 
@@ -54,7 +54,7 @@ def test_that_the_answer_is_never_worse_than_the_best_known_plan(backend):
     instance = toy_models.instance(3.0, 2.0, 5.0)
     known = [toy_models.alone(instance, 2), toy_models.alone(instance, 1)]
     start = toy_models.alone(instance, 0)
-    result = solve_toy(instance, backend, start=start, known=known, time_limit=1e-6)
+    result = solve_toy(instance, backend, known=[*known, start], time_limit=1e-6)
     assert (result.status, result.termination) == ("feasible", "time-limit")
     assert (result.objective, result.bound, result.gap) == (2.0, None, None)
 
@@ -62,7 +62,7 @@ def test_that_the_answer_is_never_worse_than_the_best_known_plan(backend):
 def test_that_a_bound_known_beforehand_is_kept_when_time_ends(backend):
     instance = toy_models.instance(3.0, 2.0)
     start = toy_models.alone(instance, 0)
-    result = solve_toy(instance, backend, start=start, bound=1.5, time_limit=1e-6)
+    result = solve_toy(instance, backend, known=[start], bound=1.5, time_limit=1e-6)
     assert (result.objective, result.bound) == (3.0, 1.5)
 
 

@@ -43,7 +43,7 @@ def test_that_a_wrong_bound_never_enters_the_trace():
 
 
 def test_that_infeasible_is_not_believed_while_a_plan_is_known():
-    result = solve_toy(INSTANCE, "fakes.denying", start=toy_models.alone(INSTANCE, 2))
+    result = solve_toy(INSTANCE, "fakes.denying", known=[toy_models.alone(INSTANCE, 2)])
     assert (result.status, result.objective, result.bound) == ("optimal", 2.0, 2.0)
     [fault] = result.faults
     assert fault.startswith("backend fault: fakes.denying claimed infeasible")
@@ -66,7 +66,7 @@ def test_that_a_plan_the_checker_refuses_is_a_fault_and_is_not_returned():
 
 def test_that_a_known_plan_is_returned_when_the_backend_has_only_refused_ones():
     instance = toy_models.instance(3.0, 2.0, memory_bytes=(1e9, 1e-3))
-    result = solve_toy(instance, "highs", start=toy_models.alone(instance, 0))
+    result = solve_toy(instance, "highs", known=[toy_models.alone(instance, 0)])
     assert (result.status, result.objective, result.bound) == ("feasible", 3.0, 2.0)
 
 
@@ -77,19 +77,19 @@ def test_that_an_incumbent_nobody_can_read_is_a_fault_and_the_run_goes_on():
 
 
 def test_that_a_start_the_formulation_cannot_express_costs_only_the_start():
-    result = solve_toy(INSTANCE, "highs", start=BEST, build="toy_models:build_without_starts")
+    result = solve_toy(INSTANCE, "highs", known=[BEST], build="toy_models:build_without_starts")
     assert (result.status, result.objective) == ("optimal", 2.0)
     assert "could not be encoded" in result.faults[0]
 
 
 def test_that_an_error_in_the_backend_becomes_one_line_in_the_result():
-    result = solve_toy(INSTANCE, "fakes.raising", start=BEST)
+    result = solve_toy(INSTANCE, "fakes.raising", known=[BEST])
     assert (result.status, result.termination) == ("feasible", "crashed")
     assert result.objective == 2.0
     assert result.faults == ("fakes.raising: ValueError: first line second line",)
 
 
 def test_that_a_model_too_large_to_build_ends_with_memory_limit():
-    result = solve_toy(INSTANCE, "highs", build="toy_models:build_too_large", start=BEST)
+    result = solve_toy(INSTANCE, "highs", build="toy_models:build_too_large", known=[BEST])
     assert (result.status, result.termination) == ("feasible", "memory-limit")
     assert result.faults == ("direct: 10 GB estimated, 8 GB available",)

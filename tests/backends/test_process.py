@@ -61,7 +61,7 @@ def test_that_a_backend_that_ignores_its_limit_is_killed_and_its_last_word_count
 def test_that_a_model_that_never_gets_built_is_killed():
     start = toy_models.alone(INSTANCE, 1)
     build = "toy_models:build_never"
-    result = solve_toy(INSTANCE, "highs", build=build, time_limit=1.0, start=start, isolated=True)
+    result = solve_toy(INSTANCE, "highs", build=build, time_limit=1.0, known=[start], isolated=True)
     assert (result.status, result.termination) == ("feasible", "time-limit")
     assert (result.objective, result.bound, result.build_s) == (2.0, None, 0.0)
 
@@ -94,7 +94,7 @@ def test_that_a_process_killed_from_outside_is_a_crash_that_keeps_the_incumbent(
 def test_that_a_real_backend_killed_from_outside_is_a_crash(backend):
     killer = when_solving(lambda: [worker.kill() for worker in workers()])
     start = toy_models.alone(INSTANCE, 0)
-    result = solve_toy(INSTANCE, backend, build_options=HARD, start=start, isolated=True)
+    result = solve_toy(INSTANCE, backend, build_options=HARD, known=[start], isolated=True)
     killer.join()
     assert (result.status, result.termination) == ("feasible", "crashed")
     assert psutil.Process().children(recursive=True) == []  # CBC's own process is gone too
@@ -137,7 +137,7 @@ def test_that_ctrl_c_before_the_worker_is_up_ends_the_run():
         os.kill(os.getpid(), signal.SIGINT)
 
     start = toy_models.alone(INSTANCE, 0)  # reported before the process starts
-    result = solve_toy(INSTANCE, "highs", start=start, on_progress=interrupt, isolated=True)
+    result = solve_toy(INSTANCE, "highs", known=[start], on_progress=interrupt, isolated=True)
     assert (result.status, result.termination) == ("feasible", "interrupted")
     assert result.faults == ()
 

@@ -10,6 +10,7 @@ from shardopt.models.block_placement.tables import make_tables
 from shardopt.models.result import OPTIMALITY_TOLERANCE, Result
 from shardopt.solvers.backends.exact import Job, solve_exact
 from shardopt.solvers.block_placement.mending import mended
+from shardopt.solvers.settings import Settings
 
 HOME = "shardopt.models.block_placement.formulations"
 INTEGRAL = {
@@ -38,12 +39,9 @@ def solve(
     may_overfill = name in DIRECT or "pooled" in options
     return solve_exact(
         Job(instance, f"{HOME}.{module}:build", backend, options),
-        solver=name,
-        time_limit=time_limit,
-        seed=0,
-        threads=1,
-        start=start,
-        on_progress=None,
+        name,
+        Settings(time_limit, threads=1),
+        known=[start],
         repair=(lambda plan: mended(instance, plan, 5.0)) if may_overfill else None,
         isolated=False,
     )

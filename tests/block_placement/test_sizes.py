@@ -19,6 +19,7 @@ from shardopt.solvers.block_placement import exact_steps, size_search
 from shardopt.solvers.block_placement.few_servers import enough_servers, only
 from shardopt.solvers.block_placement.mending import mended
 from shardopt.solvers.budget import Budget
+from shardopt.solvers.settings import Settings
 
 BUILD = "shardopt.models.block_placement.formulations.sizes:build"
 
@@ -26,12 +27,8 @@ BUILD = "shardopt.models.block_placement.formulations.sizes:build"
 def solve(instance: Instance, cutoff: float | None = None) -> Result:
     return solve_exact(
         Job(instance, BUILD, size_search.__name__, {"cutoff": cutoff}),
-        solver="sizes/cp-sat",
-        time_limit=60.0,
-        seed=0,
-        threads=1,
-        start=None,
-        on_progress=None,
+        "sizes/cp-sat",
+        Settings(threads=1),
         repair=lambda plan: mended(instance, plan, 5.0),
         isolated=False,
     )
@@ -110,9 +107,7 @@ def test_that_nothing_is_proven_where_few_servers_have_no_plan(
     instance = next(
         i for i in map(tiny_instance, range(50)) if brute_force(i).value and len(i.servers) > 1
     )
-    state = exact_steps.State(
-        make_tables(instance), Budget(10.0), exact_steps.Run(10.0, 0, 1, None, None, True)
-    )
+    state = exact_steps.State(make_tables(instance), Budget(10.0), Settings(10.0, threads=1))
     alone = min(range(len(instance.servers)), key=lambda j: make_tables(instance).U[j])
     monkeypatch.setattr(exact_steps, "enough_servers", lambda tables: only(instance, [alone]))
     exact_steps._few_servers(state)

@@ -23,6 +23,7 @@ from shardopt.solvers import cold_start
 from shardopt.solvers.backends.exact import Job, solve_exact
 from shardopt.solvers.budget import Budget
 from shardopt.solvers.cold_start.exact_models import Known
+from shardopt.solvers.settings import Settings
 
 METHODS = {
     "direct/highs": ("direct", "highs"),
@@ -66,12 +67,9 @@ def solve_model(method, instance, known=None, **options):
     job = Job(instance, f"shardopt.models.cold_start.formulations.{module}:build", backend, options)
     return solve_exact(
         job,
-        solver=method,
-        time_limit=60.0,
-        seed=0,
-        threads=1,
-        start=plan,
-        on_progress=None,
+        method,
+        Settings(threads=1),
+        known=[plan],
         bound=0.0,
         isolated=False,
     )

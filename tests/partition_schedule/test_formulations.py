@@ -35,6 +35,7 @@ from shardopt.models.partition_schedule.tables import make_tables
 from shardopt.solvers.backends.exact import Job, solve_exact
 from shardopt.solvers.partition_schedule import bsdp_arts, direct, exact_under_cuts, fixed_cuts
 from shardopt.solvers.partition_schedule.exact_models import longest_s
+from shardopt.solvers.settings import Settings
 
 METHODS = {
     "direct/highs": ("milp", "highs"),
@@ -57,12 +58,9 @@ def solve(method, instance, plan=None, **options):
     build = f"shardopt.models.partition_schedule.formulations.{module}:build"
     return solve_exact(
         Job(instance, build, backend, {"upper_bound": upper, **options}),
-        solver=method,
-        time_limit=60.0,
-        seed=0,
-        threads=1,
-        start=plan,
-        on_progress=None,
+        method,
+        Settings(threads=1),
+        known=[plan],
         isolated=False,
     )
 

@@ -6,11 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import numpy as np
-
 from shardopt.models.block_placement.data import Instance, Solution
 from shardopt.models.errors import InputError
-from shardopt.models.requests import IntArray, Requests
+from shardopt.models.requests import Requests
 from shardopt.solvers.block_placement.online.clairvoyant import ClairvoyantRun
 from shardopt.solvers.block_placement.online.ledger_mode import LedgerRun
 from shardopt.solvers.block_placement.online.physical_mode import PhysicalRun
@@ -19,10 +17,10 @@ from shardopt.solvers.block_placement.online.policies import Policy, optimized_r
 from shardopt.solvers.block_placement.online.replanning import Replanning
 from shardopt.solvers.block_placement.online.retrying import RetryRun
 from shardopt.solvers.block_placement.online.sessions import Site
-from shardopt.solvers.block_placement.online.swarm import Run, Sessions, sessions_of
+from shardopt.solvers.block_placement.online.swarm import Run, sessions_of
 from shardopt.solvers.online.disturbances import parse_disturbances
+from shardopt.solvers.online.lengths import drawn_lengths
 from shardopt.solvers.online.log import Log, named
-from shardopt.solvers.online.randomness import stream
 from shardopt.solvers.online.statistics import paired
 
 LONGEST_S = 1e9
@@ -108,7 +106,9 @@ def simulate(
     if mode == "ledger":  # what is believed comes true
         sessions = replace(sessions, actual_tokens=sessions.believed_tokens)
     elif actual is not None:
-        sessions = replace(sessions, actual_tokens=_actual(sessions, actual, seed))
+        sessions = replace(
+            sessions, actual_tokens=drawn_lengths(actual, sessions.believed_tokens, seed)
+        )
     planner = Planner(
         instance=instance,
         believed=disturbances.believed(len(instance.servers)),
@@ -201,21 +201,3 @@ def _delays(text: str, policies: Sequence[str]) -> dict[str, float]:
             if which in delays:
                 delays[which] = value
     return delays
-
-
-def _actual(sessions: Sessions, form: str, seed: int) -> IntArray:
-    """Return max(1, ceil(X l_out)) with X by number of the session."""
-    rng, count = stream(seed, "actual"), len(sessions.arrival_s)
-    kind, *numbers = form.split(":")
-    try:
-        low, high = [float(number) for number in numbers] or [0.0, 0.0]
-    except ValueError:
-        low, high = -1.0, -1.0
-    if kind == "exponential" and not numbers:
-        factor = rng.exponential(1.0, count)
-    elif kind == "uniform" and 0 <= low <= high <= 1e6:
-        factor = rng.uniform(low, high, count)
-    else:
-        raise InputError(repr(form), "uniform:a:b or exponential", "actual")
-    tokens = np.ceil(factor * sessions.believed_tokens)
-    return np.maximum(tokens, 1).astype(np.int64)
