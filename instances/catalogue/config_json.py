@@ -93,10 +93,10 @@ def transformer(config: Any) -> Transformer:
 
     Where the model has other senses (``text_config``), it is the text model inside it.
     """
-    c = validate(ConfigFile, _text_config(config))
+    c = fields(config)
     family = _family(c)
-    hidden, vocabulary = _need(c, "hidden_size", "n_embed"), _need(c, "vocab_size")
-    count = _need(c, "num_hidden_layers", "n_layer")
+    hidden, vocabulary = need(c, "hidden_size", "n_embed"), need(c, "vocab_size")
+    count = need(c, "num_hidden_layers", "n_layer")
     tied = family.tied if c.tie_word_embeddings is None else c.tie_word_embeddings
     is_bloom = c.model_type == "bloom"
     return Transformer(
@@ -110,6 +110,11 @@ def transformer(config: Any) -> Transformer:
         norms=4 * hidden if is_bloom else hidden,  # BLOOM: two with bias, one on the embedding
         precision=precision(c.quantization_config, c.torch_dtype or c.dtype),
     )
+
+
+def fields(config: Any) -> ConfigFile:
+    """Return the fields of a parsed ``config.json`` that sizes follow from."""
+    return validate(ConfigFile, _text_config(config))
 
 
 def _text_config(config: Any) -> Any:
@@ -130,7 +135,7 @@ def _family(c: ConfigFile) -> _Family:
     raise InputError(shown(c.model_type) + hint, f"one of {known}", "model_type")
 
 
-def _need(c: ConfigFile, *names: str) -> int:
+def need(c: ConfigFile, *names: str) -> int:
     """Return the first of some fields that is there."""
     for name in names:
         value = getattr(c, name)
@@ -141,7 +146,7 @@ def _need(c: ConfigFile, *names: str) -> int:
 
 def _attention(c: ConfigFile, family: _Family) -> tuple[Part, int, int]:
     """Return attention with shared key-value heads, cached numbers, multiply-adds a pair."""
-    hidden, heads = _need(c, "hidden_size", "n_embed"), _need(c, "num_attention_heads", "n_head")
+    hidden, heads = need(c, "hidden_size", "n_embed"), need(c, "num_attention_heads", "n_head")
     kv_heads = c.num_key_value_heads or heads
     head = c.head_dim or hidden // heads
     query, key_value = heads * head, kv_heads * head
@@ -159,7 +164,7 @@ def _gated_mlp(hidden: int, width: int) -> Part:
 
 def _block(c: ConfigFile, family: _Family, dense: list[Part], experts: Experts) -> Block:
     """Put a block together; ``dense`` is what every token passes beside attention and norms."""
-    hidden = _need(c, "hidden_size")
+    hidden = need(c, "hidden_size")
     attention, cached, pair = _attention(c, family)
     return Block(
         _sum([attention, Part(0, family.norms * hidden), *dense]), experts, cached, pair, pair
@@ -171,58 +176,58 @@ def _sum(parts: list[Part]) -> Part:
 
 
 def _dense_block(c: ConfigFile, family: _Family, layer: int) -> Block:
-    hidden, width = _need(c, "hidden_size"), _need(c, "intermediate_size")
+    hidden, width = need(c, "hidden_size"), need(c, "intermediate_size")
     biased = bool(c.mlp_bias) and c.model_type == "llama"
     biases = Part(0, 2 * width + hidden if biased else 0)
     return _block(c, family, [_gated_mlp(hidden, width), biases], NO_EXPERTS)
 
 
 def _mixtral_block(c: ConfigFile, family: _Family, layer: int) -> Block:
-    hidden, count = _need(c, "hidden_size"), _need(c, "num_local_experts")
-    expert = _gated_mlp(hidden, _need(c, "intermediate_size"))
-    experts = Experts(count, _need(c, "num_experts_per_tok"), expert)
+    hidden, count = need(c, "hidden_size"), need(c, "num_local_experts")
+    expert = _gated_mlp(hidden, need(c, "intermediate_size"))
+    experts = Experts(count, need(c, "num_experts_per_tok"), expert)
     return _block(c, family, [Part(0, hidden * count)], experts)
 
 
 def _qwen_moe_block(c: ConfigFile, family: _Family, layer: int) -> Block:
     if layer in (c.mlp_only_layers or ()) or (layer + 1) % (c.decoder_sparse_step or 1):
         return _dense_block(c, family, layer)
-    hidden, count = _need(c, "hidden_size"), _need(c, "num_experts", "num_local_experts")
-    expert = _gated_mlp(hidden, _need(c, "moe_intermediate_size"))
-    experts = Experts(count, _need(c, "num_experts_per_tok"), expert)
+    hidden, count = need(c, "hidden_size"), need(c, "num_experts", "num_local_experts")
+    expert = _gated_mlp(hidden, need(c, "moe_intermediate_size"))
+    experts = Experts(count, need(c, "num_experts_per_tok"), expert)
     return _block(c, family, [Part(0, hidden * count)], experts)
 
 
 def _gpt_oss_block(c: ConfigFile, family: _Family, layer: int) -> Block:
     """Experts, router and attention have biases; each head has a sink."""
-    hidden, width = _need(c, "hidden_size"), _need(c, "intermediate_size")
-    count, heads = _need(c, "num_local_experts"), _need(c, "num_attention_heads")
+    hidden, width = need(c, "hidden_size"), need(c, "intermediate_size")
+    count, heads = need(c, "num_local_experts"), need(c, "num_attention_heads")
     expert = Part(3 * hidden * width, 2 * width + hidden)
-    experts = Experts(count, _need(c, "num_experts_per_tok"), expert)
+    experts = Experts(count, need(c, "num_experts_per_tok"), expert)
     return _block(c, family, [Part(0, (hidden + 1) * count + heads)], experts)
 
 
 def _bloom_block(c: ConfigFile, family: _Family, layer: int) -> Block:
     """One matrix for queries, keys and values; a plain MLP four times as wide; biases all over."""
-    hidden = _need(c, "hidden_size", "n_embed")
+    hidden = need(c, "hidden_size", "n_embed")
     dense = Part(12 * hidden**2, 13 * hidden)
     return Block(dense, NO_EXPERTS, 2 * hidden, 2 * hidden, 2 * hidden)
 
 
 def _deepseek_block(c: ConfigFile, family: _Family, layer: int) -> Block:
     """Multi-head latent attention, and experts after the first dense blocks (DeepSeek-V2, V3)."""
-    hidden = _need(c, "hidden_size")
+    hidden = need(c, "hidden_size")
     attention, cached, pair, decode_pair = _latent_attention(c, hidden)
     dense, experts = [attention, Part(0, family.norms * hidden)], NO_EXPERTS
     first = c.first_k_dense_replace or 0
     if c.n_routed_experts is None or layer < first or layer % (c.moe_layer_freq or 1):
-        dense.append(_gated_mlp(hidden, _need(c, "intermediate_size")))
+        dense.append(_gated_mlp(hidden, need(c, "intermediate_size")))
     else:
-        width, count = _need(c, "moe_intermediate_size"), c.n_routed_experts
+        width, count = need(c, "moe_intermediate_size"), c.n_routed_experts
         correction = count if c.model_type == "deepseek_v3" else 0
         dense.append(_gated_mlp(hidden, width * (c.n_shared_experts or 0)))
         dense.append(Part(0, hidden * count + correction))
-        experts = Experts(count, _need(c, "num_experts_per_tok"), _gated_mlp(hidden, width))
+        experts = Experts(count, need(c, "num_experts_per_tok"), _gated_mlp(hidden, width))
     return Block(_sum(dense), experts, cached, pair, decode_pair)
 
 
@@ -231,9 +236,9 @@ def _latent_attention(c: ConfigFile, hidden: int) -> tuple[Part, int, int, int]:
 
     Decode works on the latent itself, the matrices that unfold it being absorbed.
     """
-    heads, latent = _need(c, "num_attention_heads"), _need(c, "kv_lora_rank")
-    nope, rope = _need(c, "qk_nope_head_dim"), _need(c, "qk_rope_head_dim")
-    value = _need(c, "v_head_dim")
+    heads, latent = need(c, "num_attention_heads"), need(c, "kv_lora_rank")
+    nope, rope = need(c, "qk_nope_head_dim"), need(c, "qk_rope_head_dim")
+    value = need(c, "v_head_dim")
     query = heads * (nope + rope)
     if c.q_lora_rank is None:
         queries = Part(hidden * query)

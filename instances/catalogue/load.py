@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from shardopt.instances.catalogue.schema import (
     DeviceEntry,
@@ -17,19 +17,21 @@ from shardopt.instances.catalogue.schema import (
     Figure,
     LinkEntry,
     LinksFile,
+    MachineFile,
     ModelEntry,
     ModelsFile,
     StorageEntry,
     StorageFile,
 )
-from shardopt.instances.strict import require_unique_names, shown, validate
+from shardopt.instances.strict import shown, validate
 from shardopt.models.errors import InputError
 
 Kind = Literal["models", "devices", "links", "storage"]
 KINDS: tuple[Kind, ...] = ("models", "devices", "links", "storage")
 FOLDER = Path(__file__).parent
 
-_SCHEMAS: dict[Kind, type[DevicesFile | LinksFile | ModelsFile | StorageFile]] = {
+_File = DevicesFile | LinksFile | ModelsFile | StorageFile | MachineFile
+_SCHEMAS: dict[Kind, type[_File]] = {
     "models": ModelsFile,
     "devices": DevicesFile,
     "links": LinksFile,
@@ -75,15 +77,33 @@ def read_shelf(path: Path, kind: Kind) -> Shelf[AnyEntry]:
     InputError
         With the file, the place in it, what was found and what was expected.
     """
+    return _read(path, _SCHEMAS[kind], (kind,))
+
+
+def read_machine(path: Path) -> Shelf[Entry]:
+    """Read the devices and the storage of a file that `shardopt profile` wrote.
+
+    Raises
+    ------
+    InputError
+        As `read_shelf` does.
+    """
+    return _read(path, MachineFile, ("devices", "storage"))
+
+
+def _read(path: Path, schema: type[_File], kinds: tuple[Kind, ...]) -> Shelf[Any]:
+    found: dict[str, Entry] = {}
     try:
-        file = validate(_SCHEMAS[kind], _parse(path))
-        entries = getattr(file, kind)
-        require_unique_names(entries, kind)
-        for n, entry in enumerate(entries):
-            _require_sources(entry, file.sources, f"{kind}[{n}]")
+        file = validate(schema, _parse(path))
+        for kind in kinds:
+            for n, entry in enumerate(getattr(file, kind)):
+                if entry.name in found:
+                    raise InputError(shown(entry.name), "a new name", f"{kind}[{n}].name")
+                _require_sources(entry, file.sources, f"{kind}[{n}]")
+                found[entry.name] = entry
     except InputError as error:
         raise error.in_file(str(path)) from None
-    return Shelf({entry.name: entry for entry in entries}, file.sources)
+    return Shelf(found, file.sources)
 
 
 def find(shelf: Shelf[AnyEntry], name: str, what: str) -> AnyEntry:

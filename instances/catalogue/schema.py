@@ -10,7 +10,8 @@ from shardopt.instances.strict import AbsentOr, NonEmptyText, Positive, StrictMo
 
 Flag = Literal["measured", "specified", "derived"]
 """Somebody measured it; its maker says so; or it follows from what its maker says."""
-DeviceKind = Literal["data-centre", "mig", "consumer", "jetson", "apple", "board"]
+DeviceKind = Literal["data-centre", "mig", "consumer", "jetson", "apple", "board", "machine"]
+"""``machine``: one of the reader's own, as `shardopt profile` writes it."""
 SourceKey = Annotated[str, Field(min_length=1)]
 
 
@@ -92,6 +93,13 @@ class StorageFile(_File):
     """``storage.toml``."""
 
     storage: Annotated[list[StorageEntry], Field(min_length=1)]
+
+
+class MachineFile(_File):
+    """What `shardopt profile` writes of a machine: devices, and what they load weights from."""
+
+    devices: Annotated[list[DeviceEntry], Field(min_length=1)]
+    storage: Annotated[list[StorageEntry], Field(default_factory=list)]
 
 
 class ModelsFile(_File):

@@ -29,6 +29,7 @@ COMMANDS = {
     "report": "Say what a study has found: a page, tables for a paper, or data.",
     "show": "Draw an instance or a plan, in the terminal or to a file.",
     "export": "Write a plan as the settings of an engine that runs it.",
+    "profile": "Measure how fast this machine runs a block, and describe it as a device.",
     "catalogue": "Models, devices, links and storage, each figure with its source.",
     "schema": "Print the JSON Schema of a problem's files.",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -37,14 +38,15 @@ LISTED = {
 Example:
   shardopt catalogue devices
   shardopt catalogue show agx-orin-32
-  shardopt catalogue show config.json"""
+  shardopt catalogue show config.json
+  shardopt catalogue show device.toml"""
 )
 @click.argument("what", metavar="models|devices|links|storage|show")
 @click.argument("name", required=False)
 def command(what: str, name: str | None) -> None:
     """List what the catalogue knows, or show one entry with the source of each figure.
 
-    `show` also takes a model's Hugging Face config.json.
+    `show` also takes a model's Hugging Face config.json, or a file of `shardopt profile`.
     """
     from shardopt.instances.catalogue.load import KINDS, unknown
 
@@ -82,12 +84,18 @@ def _table(kind: str) -> Any:
 
 def _show(name: str) -> None:
     from shardopt.instances.catalogue.config_json import read_config, transformer
-    from shardopt.instances.catalogue.load import find_anywhere
+    from shardopt.instances.catalogue.load import find_anywhere, read_machine
     from shardopt.instances.catalogue.schema import ModelEntry
 
     console = stdout_console()
     if name.endswith(".json"):
         console.print(_sizes(read_config(name)))
+        return
+    if name.endswith(".toml"):
+        shelf = read_machine(Path(name))
+        for entry in shelf.entries.values():
+            console.print(f"{entry.name}: {entry.title}", style="bold")
+            console.print(_figures(entry, shelf.sources))
         return
     entry, sources = find_anywhere(name)
     console.print(entry.title, style="bold")
