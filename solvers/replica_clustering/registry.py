@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shardopt.solvers.registry import SolverRow
+from shardopt.solvers.registry import OnlineSide, SolverRow
 
 PAPER = "arXiv 2606.03770"
 
@@ -145,3 +145,9 @@ SOLVERS = (
 )
 
 ALIASES = {"heuristic": "ga"}
+
+ONLINE = OnlineSide(
+    "replica_clustering.online.simulation:simulate",
+    ("jsq", "round-robin", "least-work", "random"),
+    "replica_clustering.online.simulation:one_a_period",
+)
