@@ -27,6 +27,7 @@ COMMANDS = {
     "solvers": "List the solvers and what each can do.",
     "gap": "Run many solvers on many instances, and keep every run in a study.",
     "report": "Say what a study has found: a page, tables for a paper, or data.",
+    "library": "Instances with the best plans and bounds known, and who found them.",
     "show": "Draw an instance or a plan, in the terminal or to a file.",
     "export": "Write a plan as the settings of an engine that runs it.",
     "profile": "Measure how fast this machine runs a block, and describe it as a device.",

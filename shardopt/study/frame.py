@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from shardopt.library.manifest import best_known as best_in_library
 from shardopt.models.discover import part
 from shardopt.models.errors import InputError
 from shardopt.models.result import OPTIMALITY_TOLERANCE
@@ -45,7 +46,8 @@ def load(path: str | Path, best_known: Mapping[str, float] | None = None) -> pd.
     path
         The folder of the study.
     best_known
-        Best objectives known from elsewhere, by the hash of the instance.
+        Best objectives known from elsewhere, by the hash of the instance; by default those of
+        the library that is shipped.
 
     Raises
     ------
@@ -80,7 +82,8 @@ def tidy(
     answered = frame["status"].isin(ANSWERED)
     frame["objective"] = frame["objective"].where(answered)
     frame["bound"] = frame["bound"].where(answered)
-    return _with_gaps(frame, best_known or {}).sort_values(
+    elsewhere = best_in_library() if best_known is None else best_known
+    return _with_gaps(frame, elsewhere).sort_values(
         ["problem", "instance", "solver", "seed"], kind="stable", ignore_index=True
     )
 
