@@ -17,6 +17,7 @@ from shardopt.instances.files import (
     write_instance,
 )
 from shardopt.instances.presets import find_preset
+from shardopt.instances.scenario import is_scenario
 from shardopt.instances.strict import write_json
 from shardopt.models.checking import CheckReport
 from shardopt.models.discover import part
@@ -32,15 +33,28 @@ _RUN_ARGUMENTS = frozenset(
 )
 
 
-def load(path: str | Path) -> Any:
-    """Read an instance file (``.json`` or ``.json.gz``).
+def load(path: str | Path, problem: str | None = None) -> Any:
+    """Read an instance file (``.json`` or ``.json.gz``), or make one of a scenario (``.toml``).
+
+    Parameters
+    ----------
+    problem
+        The problem that a scenario is for, by default the one that it names itself. An instance
+        file has to be of this problem.
 
     Raises
     ------
     InputError
         With the file, the place in it, what was found and what was expected.
     """
-    return read_instance(path)
+    if is_scenario(path):
+        from shardopt.instances.scenario.build import load_instance
+
+        return load_instance(path, problem)
+    instance = read_instance(path)
+    if problem not in (None, instance.problem):
+        raise InputError(repr(instance.problem), repr(problem), "problem", str(path))
+    return instance
 
 
 def save(path: str | Path, value: Any, instance: Any = None) -> None:

@@ -20,7 +20,7 @@ MAY_IMPORT = {
 }
 SAME_IN_EVERY_PROBLEM = {
     "models": {"data", "evaluate", "check", "tables", "bounds", "formulations"},
-    "instances": {"schema", "presets"},
+    "instances": {"schema", "presets", "scenario"},
     "solvers": {"registry", "exact_models", "baselines"},
     "shardopt": {"show", "plots", "export"},
 }

@@ -20,6 +20,8 @@ from shardopt.cli.failures import exit_code_of
 from shardopt.cli.logs import log_to_stderr
 
 COMMANDS = {
+    "new": "Write a first scenario: the machines at hand, and what is to run on them.",
+    "build": "Make an instance of a scenario, and say what was derived.",
     "solve": "Find a plan and say how far it is from the best possible.",
     "check": "Check a solution against every rule of its problem.",
     "simulate": "Let requests arrive over time and compare online policies.",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from shardopt.cli.problem import problem_option
 from shardopt.models.errors import InputError
 
 
@@ -19,11 +20,21 @@ Engines: vllm, sglang, petals, llama.cpp, accelerate, json, csv."""
 )
 @click.argument("instance_file", metavar="INSTANCE")
 @click.argument("solution_file", metavar="SOLUTION")
+@problem_option
 @click.option("--engine", required=True, metavar="NAME", help="For which engine.")
-@click.option("--model", metavar="M", help="A catalogue name, a config.json, or owner/model.")
+@click.option(
+    "--model",
+    metavar="M",
+    help="A catalogue name, a config.json, or owner/model; of a scenario its own by default.",
+)
 @click.option("-o", "--output", metavar="FILE", help="Write to FILE instead of stdout.")
 def command(
-    instance_file: str, solution_file: str, engine: str, model: str | None, output: str | None
+    instance_file: str,
+    solution_file: str,
+    problem: str | None,
+    engine: str,
+    model: str | None,
+    output: str | None,
 ) -> None:
     """Write the plan of SOLUTION (a solution or result file) as settings of an engine.
 
@@ -32,8 +43,13 @@ def command(
     import shardopt
     from shardopt.export.engines import export
     from shardopt.instances.files import read_solution
+    from shardopt.instances.scenario import is_scenario
 
-    instance = shardopt.load(instance_file)
+    instance = shardopt.load(instance_file, problem)
+    if model is None and is_scenario(instance_file):
+        from shardopt.instances.scenario.read import read_scenario
+
+        model = read_scenario(instance_file).model.called
     text = export(instance, read_solution(solution_file, instance.problem), engine, model)
     if output is None:
         click.echo(text, nl=False)

@@ -10,6 +10,7 @@ import click
 
 from shardopt.cli.console import print_json, stdout_console
 from shardopt.cli.failures import INFEASIBLE, NONE_FOUND
+from shardopt.cli.problem import problem_option
 from shardopt.models.errors import InputError
 from shardopt.models.result import Result
 
@@ -24,6 +25,7 @@ Exit codes: 0 a solution was returned; 2 bad input; 3 proven infeasible;
 4 no solution found and infeasibility not proven."""
 )
 @click.argument("instance_file", metavar="FILE")
+@problem_option
 @click.option("--solver", default="exact", show_default=True, metavar="NAME", help="Which solver.")
 @click.option("--time-limit", type=float, default=60.0, show_default=True, metavar="S")
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N")
@@ -42,6 +44,7 @@ Exit codes: 0 a solution was returned; 2 bad input; 3 proven infeasible;
 @click.option("--memory-limit", metavar="SIZE", help="Per backend, e.g. 8GiB.")
 def command(
     instance_file: str,
+    problem: str | None,
     solver: str,
     time_limit: float,
     seed: int,
@@ -53,7 +56,7 @@ def command(
     settings: tuple[str, ...],
     memory_limit: str | None,
 ) -> int:
-    """Find a plan for the instance in FILE and say how far it is from the best possible.
+    """Find a plan for FILE, an instance or a scenario, and say how far it is from the best.
 
     Ctrl-C ends the run and returns the best plan so far.
     """
@@ -64,7 +67,7 @@ def command(
     memory_limit_bytes = None if memory_limit is None else size_of(memory_limit)
     if output is not None:
         _require_writable(Path(output))
-    instance = shardopt.load(instance_file)
+    instance = shardopt.load(instance_file, problem)
     with progress(instance, time_limit) as on_progress:
         result = shardopt.solve(
             instance,
