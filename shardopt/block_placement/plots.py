@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from shardopt.axes import ALARM, INK, QUIET, entitle, legend_above, name_rows, new_axes
 from shardopt.block_placement.layout import Ride, Row, Span, by_server, main_rides, rides, rows
 from shardopt.block_placement.map_text import run_label
 from shardopt.block_placement.show import (
@@ -49,7 +50,6 @@ _PATHS = (
     "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#8c510a",
     "#56b4e9", "#7b3294", "#e69f00", "#444444", "#66a61e",
 )  # fmt: skip
-_INK, _QUIET, _ALARM = "#1a1a1a", "#6b6b6b", "#c00000"
 _MOST_LINES = 48
 """Servers that the map shows before it puts several on one line."""
 _MOST_KINDS = 60
@@ -72,7 +72,7 @@ def plot_map(instance: Instance, solution: Solution, ax: Axes | None = None) -> 
     A route is a line through the blocks that each server runs for its sessions; the more
     sessions, the thicker. Beneath the map stands what each of them pays.
     """
-    ax = _axes(instance, solution) if ax is None else ax
+    ax = new_axes(figure_size(instance, solution)) if ax is None else ax
     lines = rows(instance, solution, _MOST_LINES)
     found = rides(instance, solution)
     shown = main_rides(found, len(_PATHS))
@@ -84,12 +84,13 @@ def plot_map(instance: Instance, solution: Solution, ax: Axes | None = None) -> 
         _draw_path(ax, ride, places, number, len(shown), instance.block_count)
     ax.set_xlim(-0.01 * instance.block_count, 1.01 * instance.block_count)
     ax.set_ylim(len(lines) - 0.4, -0.6)
-    _finish_axes(ax, [f"{row.name}  {run_label(row.hosted)}" for row in lines])
+    names = [f"{row.name}  {run_label(row.hosted)}" for row in lines]
+    name_rows(ax, range(len(lines)), names, fontsize=8)
     below = itertools.chain.from_iterable(
         textwrap.wrap(note, _LINE_LENGTH) for note in notes(instance, solution, found, shown)
     )
     label = "\n".join(["blocks", *below])
-    ax.set_xlabel(label, color=_INK, fontsize=9, parse_math=False)
+    ax.set_xlabel(label, color=INK, fontsize=9, parse_math=False)
     _title(ax, instance, headline(instance, solution))
     _legend(ax, ("run", "hosted", "weights", "cache", "free"))
     _draw_memory(ax, lines)
@@ -106,7 +107,7 @@ def plot_instance(instance: Instance, ax: Axes | None = None) -> Axes:
 
     Servers that are equal in all but name and distance share a row; round trips are means.
     """
-    ax = _axes(instance, None) if ax is None else ax
+    ax = new_axes(figure_size(instance, None)) if ax is None else ax
     most = make_tables(instance).U
     kinds = server_kinds(instance)
     shown = kinds[:_MOST_KINDS]
@@ -124,17 +125,18 @@ def plot_instance(instance: Instance, ax: Axes | None = None) -> Axes:
             textcoords="offset points",
             va="center",
             fontsize=8,
-            color=_QUIET,
+            color=QUIET,
         )
         longest = max(longest, trip + compute)
     ax.set_ylim(len(shown) - 0.4, -0.6)
     ax.set_xlim(0, 1.4 * longest or 1.0)
     names = [[printable(instance.servers[j].name, 16) for j in kind] for kind in shown]
-    _finish_axes(ax, [n[0] if len(n) == 1 else f"{n[0]} +{len(n) - 1}" for n in names])
+    labels = [n[0] if len(n) == 1 else f"{n[0]} +{len(n) - 1}" for n in names]
+    name_rows(ax, range(len(labels)), labels, fontsize=8)
     ax.set_xlabel(
         f"seconds per {time_unit(instance)} for a session that runs as many blocks there as fit"
         " with its cache",
-        color=_INK,
+        color=INK,
     )
     hidden = len(kinds) - len(shown)
     more = f", the first {len(shown)} kinds shown" if hidden else ""
@@ -153,13 +155,6 @@ def _mean_step_s(instance: Instance, kind: Sequence[int], blocks: int) -> float:
         for j in kind
     )
     return total / len(kind) / instance.session_count
-
-
-def _axes(instance: Instance, solution: Solution | None) -> Axes:
-    import matplotlib.pyplot as plt
-
-    _, ax = plt.subplots(figsize=figure_size(instance, solution), layout="constrained")
-    return ax
 
 
 def _draw_runs(ax: Axes, n: int, kind: Kind, spans: Sequence[Span]) -> None:
@@ -217,10 +212,10 @@ def _draw_memory(ax: Axes, lines: Sequence[Row]) -> None:
     side.yaxis.tick_right()
     side.set_yticks(range(len(lines)), labels, fontsize=8)
     for label, row in zip(side.get_yticklabels(), lines, strict=True):
-        label.set_color(_ALARM if row.exceeded else _INK if row.sessions else _QUIET)
+        label.set_color(ALARM if row.exceeded else INK if row.sessions else QUIET)
     side.set_xlim(0, 1)
     side.set_xticks([0, 0.5, 1], ["0", "50", "100 %"], fontsize=8)
-    side.set_xlabel("memory", color=_INK, fontsize=9)
+    side.set_xlabel("memory", color=INK, fontsize=9)
     side.tick_params(axis="y", length=0)
     for name in ("top", "right", "left"):
         side.spines[name].set_visible(False)
@@ -260,20 +255,9 @@ def _path_legend(ax: Axes, instance: Instance, shown: Sequence[Ride], notes_abov
         words.set_parse_math(False)
 
 
-def _finish_axes(ax: Axes, labels: list[str]) -> None:
-    # parse_math: a name may contain dollar signs.
-    ax.set_yticks(range(len(labels)), labels, parse_math=False, fontsize=8, color=_INK)
-    ax.tick_params(axis="y", length=0)
-    ax.grid(axis="x", color="#d9d9d9", linewidth=0.6)
-    ax.set_axisbelow(True)
-    for side in ("top", "right", "left"):
-        ax.spines[side].set_visible(False)
-
-
 def _title(ax: Axes, instance: Instance, text: str) -> None:
     name = printable(instance.name, 80)
-    title = f"{name} ({instance.cost})\n{text}"
-    ax.set_title(title, loc="left", parse_math=False, fontsize=11, color=_INK, pad=28)
+    entitle(ax, f"{name} ({instance.cost})\n{text}")
 
 
 def _legend(ax: Axes, kinds: Sequence[Kind]) -> None:
@@ -281,14 +265,4 @@ def _legend(ax: Axes, kinds: Sequence[Kind]) -> None:
     from matplotlib.patches import Patch
 
     handles = [Patch(**_LOOK[k], linewidth=0.6, label=_MEANING.get(k, k)) for k in kinds]
-    legend = ax.legend(
-        handles=handles,
-        loc="lower left",
-        bbox_to_anchor=(0, 1),
-        ncols=len(kinds),
-        frameon=False,
-        fontsize=9,
-        borderaxespad=0.3,
-        handlelength=2.4,
-    )
-    ax.add_artist(legend)
+    ax.add_artist(legend_above(ax, handles))

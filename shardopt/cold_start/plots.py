@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from shardopt.axes import INK, QUIET, entitle, legend_above, name_rows, new_axes
 from shardopt.cold_start.phases import KINDS, PhaseKind, phases
 from shardopt.cold_start.show import headline, unused_devices
 from shardopt.models.cold_start.data import Instance, Solution
@@ -25,7 +26,6 @@ _LOOK: dict[PhaseKind, dict[str, Any]] = {
     "receive": {"facecolor": "#f6b26b", "edgecolor": "#a85d00", "hatch": "xxx"},
     "compute": {"facecolor": "#1f4e79", "edgecolor": "#1f4e79", "hatch": ""},
 }
-_INK, _QUIET = "#1a1a1a", "#6b6b6b"
 _NAME_WIDTH = 24
 _MOST_DEVICES = 60
 """Devices that the picture of an instance shows."""
@@ -47,7 +47,7 @@ def plot_gantt(instance: Instance, solution: Solution, ax: Axes | None = None) -
     A thin line leads from the finish of each stage to the next one. In a layerwise plan the
     upper half of a row is loading, which goes on beside receiving and computing.
     """
-    ax = _axes(instance, solution) if ax is None else ax
+    ax = new_axes(figure_size(instance, solution)) if ax is None else ax
     rows = timeline(instance, solution)
     layerwise = instance.loading == "layerwise"
     end = rows[-1].finish_s or 1.0
@@ -56,14 +56,14 @@ def plot_gantt(instance: Instance, solution: Solution, ax: Axes | None = None) -
         _label_stage(ax, n, row, layerwise, end)
         if n:
             before = rows[n - 1].finish_s
-            ax.plot([before, before], [n - 1 + 0.38, n - 0.38], color=_QUIET, linewidth=0.8)
+            ax.plot([before, before], [n - 1 + 0.38, n - 0.38], color=QUIET, linewidth=0.8)
     ax.set_ylim(len(rows) - 0.4, -0.6)
     ax.set_xlim(0, 1.12 * end)
     labels = [f"{printable(row.device, _NAME_WIDTH)}  [{row.start}, {row.stop})" for row in rows]
-    _finish_axes(ax, labels)
+    name_rows(ax, range(len(labels)), labels)
     unused = unused_devices(instance, solution)
     below = "\n".join(["seconds since the request", *textwrap.wrap(unused, 110)])
-    ax.set_xlabel(below, color=_INK, parse_math=False)
+    ax.set_xlabel(below, color=INK, parse_math=False)
     _title(ax, instance, headline(instance, solution))
     present = {phase.kind for row in rows for phase in phases(row)}
     _legend(ax, [kind for kind in KINDS if kind in present])
@@ -79,7 +79,7 @@ def plot_instance(instance: Instance, ax: Axes | None = None) -> Axes:
 
     Beside each stands the share of the model that its memory holds.
     """
-    ax = _axes(instance, None) if ax is None else ax
+    ax = new_axes(figure_size(instance, None)) if ax is None else ax
     shown = instance.devices[:_MOST_DEVICES]
     count = len(instance.blocks)
     weights = sum(b.weight_bytes for b in instance.blocks)
@@ -97,25 +97,19 @@ def plot_instance(instance: Instance, ax: Axes | None = None) -> Axes:
             textcoords="offset points",
             va="center",
             fontsize=8,
-            color=_QUIET,
+            color=QUIET,
         )
         longest = max(longest, load, compute)
     ax.set_ylim(len(shown) - 0.4, -0.6)
     ax.set_xlim(0, 1.35 * longest or 1.0)
-    _finish_axes(ax, [printable(device.name, _NAME_WIDTH) for device in shown])
-    ax.set_xlabel("seconds for a block of mean size; beside it, the device's memory", color=_INK)
+    names = [printable(device.name, _NAME_WIDTH) for device in shown]
+    name_rows(ax, range(len(shown)), names)
+    ax.set_xlabel("seconds for a block of mean size; beside it, the device's memory", color=INK)
     hidden = len(instance.devices) - len(shown)
     more = f", the first {len(shown)} shown" if hidden else ""
     total = f"{si(weights, 'B')} of weights, {si(work, 'FLOP')}"
     _title(ax, instance, f"{count} blocks, {total}, {len(instance.devices)} devices{more}")
     _legend(ax, ("load", "compute"))
-    return ax
-
-
-def _axes(instance: Instance, solution: Solution | None) -> Axes:
-    import matplotlib.pyplot as plt
-
-    _, ax = plt.subplots(figsize=figure_size(instance, solution), layout="constrained")
     return ax
 
 
@@ -151,37 +145,18 @@ def _label_stage(ax: Axes, n: int, row: StageTimes, layerwise: bool, end: float)
         textcoords="offset points",
         va="center",
         fontsize=8,
-        color=_INK,
+        color=INK,
     )
-
-
-def _finish_axes(ax: Axes, labels: list[str]) -> None:
-    # parse_math: a name may contain dollar signs.
-    ax.set_yticks(range(len(labels)), labels, parse_math=False, fontsize=9, color=_INK)
-    ax.tick_params(axis="y", length=0)
-    ax.grid(axis="x", color="#d9d9d9", linewidth=0.6)
-    ax.set_axisbelow(True)
-    for side in ("top", "right", "left"):
-        ax.spines[side].set_visible(False)
 
 
 def _title(ax: Axes, instance: Instance, text: str) -> None:
     name = printable(instance.name, 80)
     title = f"{name} ({instance.loading})\n{text}"
-    ax.set_title(title, loc="left", parse_math=False, fontsize=11, color=_INK, pad=28)
+    entitle(ax, title)
 
 
 def _legend(ax: Axes, kinds: Sequence[PhaseKind]) -> None:
     from matplotlib.patches import Patch
 
     handles = [Patch(**_LOOK[kind], linewidth=0.6, label=kind) for kind in kinds]
-    ax.legend(
-        handles=handles,
-        loc="lower left",
-        bbox_to_anchor=(0, 1),
-        ncols=len(kinds),
-        frameon=False,
-        fontsize=9,
-        borderaxespad=0.3,
-        handlelength=2.4,
-    )
+    legend_above(ax, handles)

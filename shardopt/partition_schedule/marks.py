@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from shardopt.axes import INK
 from shardopt.partition_schedule.layout import GAP, Layout
 from shardopt.partition_schedule.spans import Floats, Ints, Spans, busy_share, columns_s, present
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-INK, QUIET = "#1a1a1a", "#6b6b6b"
 WAITING, TRAVELLING, BUSY = "#b9b9b9", "#e8b04b", "#1f4e79"
 _FEW = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#999999")
 """Okabe and Ito's colours, for as many requests."""

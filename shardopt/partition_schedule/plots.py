@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from shardopt.axes import GRID, INK, QUIET, entitle, legend_above, name_rows, new_axes
 from shardopt.models.partition_schedule.data import Instance, Solution
 from shardopt.partition_schedule.demand import demand, longest_run
 from shardopt.partition_schedule.layout import Layout, make_layout
 from shardopt.partition_schedule.marks import (
     BUSY,
-    INK,
     MOST_BARS,
     MOST_LABELLED,
     MOST_LINES,
-    QUIET,
     TRAVELLING,
     WAITING,
     draw_each,
@@ -55,7 +54,7 @@ def plot_gantt(instance: Instance, solution: Solution, ax: Axes | None = None) -
     tiers requests on their way. On the right stand the run of blocks that each tier holds, and
     the share of each node's memory that it takes.
     """
-    ax = _axes(instance, solution) if ax is None else ax
+    ax = new_axes(figure_size(instance, solution)) if ax is None else ax
     spans = make_spans(instance, solution)
     layout = make_layout(instance, shown_nodes(instance, spans, _MOST_NODES))
     each = spans.node.size <= MOST_BARS
@@ -73,7 +72,7 @@ def plot_gantt(instance: Instance, solution: Solution, ax: Axes | None = None) -
     early = min(0.0, float(spans.start_s.min()))
     _finish_axes(ax, instance, layout, early, 1.02 * spans.last_s or 1.0)
     ax.set_xlabel("seconds since the first arrival" + _colour_note(spans, each), color=INK)
-    _title(ax, f"{title(instance)}\n{headline(instance, solution)}")
+    entitle(ax, f"{title(instance)}\n{headline(instance, solution)}")
     _legend(ax, spans, layout, each)
     return ax
 
@@ -88,7 +87,7 @@ def plot_instance(instance: Instance, ax: Axes | None = None) -> Axes:
     Beside each stand its memory and how many blocks in a row fit into it. Nodes that the equal
     share does not fit are marked.
     """
-    ax = _axes(instance, None) if ax is None else ax
+    ax = new_axes(figure_size(instance, None)) if ax is None else ax
     figures = demand(instance)
     layout = make_layout(instance, _first_nodes(instance))
     longest = max((s for row in figures.equal_s for s in row if s is not None), default=1.0)
@@ -115,14 +114,7 @@ def plot_instance(instance: Instance, ax: Axes | None = None) -> Axes:
     blocks = f"{len(instance.blocks)} blocks, {si(figures.weights_bytes, 'B')} of weights"
     work = f"{si(figures.flops_per_token, 'FLOP')} per token"
     lines = [title(instance), f"{blocks}, {work}", requests_line(instance, figures)]
-    _title(ax, "\n".join(lines), pad=8)
-    return ax
-
-
-def _axes(instance: Instance, solution: Solution | None) -> Axes:
-    import matplotlib.pyplot as plt
-
-    _, ax = plt.subplots(figsize=figure_size(instance, solution), layout="constrained")
+    entitle(ax, "\n".join(lines), pad=8)
     return ax
 
 
@@ -163,26 +155,15 @@ def _finish_axes(
     ax: Axes, instance: Instance, layout: Layout, first_s: float, last_s: float
 ) -> None:
     lines, names = layout.labelled(instance)
-    # parse_math: a name may contain dollar signs.
-    labels = [printable(name, _NAME_WIDTH) for name in names]
-    ax.set_yticks(lines, labels, parse_math=False, fontsize=9, color=INK)
+    name_rows(ax, lines, [printable(name, _NAME_WIDTH) for name in names])
     ax.set_ylim(layout.height, 0)
     ax.set_xlim(first_s, last_s)
-    ax.tick_params(axis="y", length=0)
-    ax.grid(axis="x", color="#d9d9d9", linewidth=0.6)
-    ax.set_axisbelow(True)
-    for side in ("top", "right", "left"):
-        ax.spines[side].set_visible(False)
     for y in layout.head_y[1:]:
-        ax.axhline(y - 0.42, color="#d9d9d9", linewidth=0.8, zorder=0.5)
+        ax.axhline(y - 0.42, color=GRID, linewidth=0.8, zorder=0.5)
 
 
 def _colour_note(spans: Spans, each: bool) -> str:
     return "" if not each or len(spans.node) <= 8 else "; colour: order of arrival, dark first"
-
-
-def _title(ax: Axes, text: str, pad: float = 28) -> None:
-    ax.set_title(text, loc="left", parse_math=False, fontsize=11, color=INK, pad=pad)
 
 
 def _legend(ax: Axes, spans: Spans, layout: Layout, each: bool) -> None:
@@ -205,13 +186,4 @@ def _legend(ax: Axes, spans: Spans, layout: Layout, each: bool) -> None:
             if len(spans.node) <= MOST_LINES
             else Patch(facecolor=TRAVELLING, label="on the way to the next tier"),
         ]
-    ax.legend(
-        handles=handles,
-        loc="lower left",
-        bbox_to_anchor=(0, 1),
-        ncols=len(handles),
-        frameon=False,
-        fontsize=9,
-        borderaxespad=0.3,
-        handlelength=2.4,
-    )
+    legend_above(ax, handles)

@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from shardopt.axes import ALARM, INK, QUIET, entitle, legend_above, name_rows, new_axes
 from shardopt.models.replica_clustering.data import TOLERANCE, Instance, Role, Solution
 from shardopt.replica_clustering.layout import (
     ReplicaRow,
@@ -35,7 +36,6 @@ _LOOK: dict[Kind, dict[str, Any]] = {
     "hop": {"facecolor": "#d9d9d9", "edgecolor": "#8c8c8c", "hatch": "xxx"},
     "alone": {"facecolor": "#cfe3f3", "edgecolor": "#5b8db8", "hatch": "///"},
 }
-_INK, _QUIET, _ALARM = "#1a1a1a", "#6b6b6b", "#c00000"
 _NAME_WIDTH = 24
 _TITLE_LENGTH = 105
 _MOST_STAGES = 60
@@ -57,29 +57,29 @@ def plot_replicas(instance: Instance, solution: Solution, ax: Axes | None = None
     Bars are in proportion to the replica's T, the dashed line, which one of them reaches: a
     stage, blocks first and then the head, or the narrow bar of a hop to the next stage.
     """
-    ax = _axes(instance, solution) if ax is None else ax
+    ax = new_axes(figure_size(instance, solution)) if ax is None else ax
     rows = replica_rows(instance, solution)
     shown = first_rows(rows, _MOST_STAGES)
     labels: list[tuple[float, str]] = []
     line = 0
     for row in shown:
-        _write(ax, 0.0, line + 0.15, replica_title(row), _INK, weight="bold", aside=0)
+        _write(ax, 0.0, line + 0.15, replica_title(row), INK, weight="bold", aside=0)
         for k, stage in enumerate(row.stages):
             _draw_stage(ax, line + 1 + k, row, stage)
             master = " *" if stage.is_master else ""
             name = f"{printable(stage.device, _NAME_WIDTH)}{master}  [{stage.start}, {stage.stop})"
             labels.append((line + 1 + k, name))
-        ax.plot([1, 1], [line + 0.55, line + len(row.stages) + 0.45], "--", color=_QUIET, lw=0.9)
+        ax.plot([1, 1], [line + 0.55, line + len(row.stages) + 0.45], "--", color=QUIET, lw=0.9)
         line += 1 + len(row.stages)
     ax.set_ylim(line - 0.3, -0.6)
     ax.set_xlim(0, 1.3)
     ax.set_xticks([0, 0.25, 0.5, 0.75, 1.0], ["0", "", "T/2", "", "T"])
-    _finish_axes(ax, labels)
+    name_rows(ax, [at for at, _ in labels], [text for _, text in labels])
     notes = ["* the master, which has the head", hidden_text(rows, shown)]
     notes.append(unused_text(instance, solution))
     below = [part for note in notes if note for part in textwrap.wrap(note, 110)]
     label = "\n".join(["time of each stage in its replica's T", *below])
-    ax.set_xlabel(label, color=_INK, fontsize=9, parse_math=False)
+    ax.set_xlabel(label, color=INK, fontsize=9, parse_math=False)
     _title(ax, instance, f"{headline(instance, solution)}\n{phases_text(rows)}")
     _legend(ax, [(kind, kind) for kind in _kinds(shown)])
     return ax
@@ -94,7 +94,7 @@ def plot_instance(instance: Instance, ax: Axes | None = None) -> Axes:
 
     Beside each stands its memory, and how many blocks' weights that holds.
     """
-    ax = _axes(instance, None) if ax is None else ax
+    ax = new_axes(figure_size(instance, None)) if ax is None else ax
     shown = instance.devices[:_MOST_STAGES]
     most = instance.workload.max_batch
     kinds: list[tuple[Kind, str]] = [("prefill", "prefill"), ("alone", "decode, q = 1")]
@@ -107,12 +107,12 @@ def plot_instance(instance: Instance, ax: Axes | None = None) -> Axes:
             top = n - 0.39 + k * height
             ax.broken_barh([(0, time_s)], (top, height), **_LOOK[kind], linewidth=0.6)
         held = f"{blocks_held(instance, device)} of {instance.model.blocks} blocks"
-        _write(ax, max(times), n, f"{si(device.memory_bytes, 'B')}: {held}", _QUIET)
+        _write(ax, max(times), n, f"{si(device.memory_bytes, 'B')}: {held}", QUIET)
         longest = max(longest, *times)
     ax.set_ylim(len(shown) - 0.4, -0.6)
     ax.set_xlim(0, 1.35 * longest)
-    _finish_axes(ax, [(n, printable(d.name, _NAME_WIDTH)) for n, d in enumerate(shown)])
-    ax.set_xlabel("seconds per request and block; beside it, the device's memory", color=_INK)
+    name_rows(ax, range(len(shown)), [printable(d.name, _NAME_WIDTH) for d in shown])
+    ax.set_xlabel("seconds per request and block; beside it, the device's memory", color=INK)
     hidden = len(instance.devices) - len(shown)
     more = f", the first {len(shown)} shown" if hidden else ""
     asked = instance.workload
@@ -120,13 +120,6 @@ def plot_instance(instance: Instance, ax: Axes | None = None) -> Axes:
     text = f"{len(instance.devices)} devices{more}; {tokens}; {links_text(instance)}"
     _title(ax, instance, text)
     _legend(ax, kinds)
-    return ax
-
-
-def _axes(instance: Instance, solution: Solution | None) -> Axes:
-    import matplotlib.pyplot as plt
-
-    _, ax = plt.subplots(figsize=figure_size(instance, solution), layout="constrained")
     return ax
 
 
@@ -142,7 +135,7 @@ def _draw_stage(ax: Axes, line: int, row: ReplicaRow, stage: StageRow) -> None:
     total_s = stage.blocks_s + stage.head_s
     over = stage.memory_share > 1 + TOLERANCE
     text = f"{aligned(total_s, row.slowest_s)} s, {100 * stage.memory_share:.0f} % memory"
-    _write(ax, max(1.0, blocks + head), line - 0.08, text, _ALARM if over else _INK)
+    _write(ax, max(1.0, blocks + head), line - 0.08, text, ALARM if over else INK)
 
 
 def _write(
@@ -168,39 +161,13 @@ def _kinds(shown: Sequence[ReplicaRow]) -> list[Kind]:
     return kinds + (["hop"] if any(stage.hop_s for stage in stages) else [])
 
 
-def _finish_axes(ax: Axes, labels: Sequence[tuple[float, str]]) -> None:
-    # parse_math: a name may contain dollar signs.
-    ax.set_yticks(
-        [at for at, _ in labels],
-        [text for _, text in labels],
-        parse_math=False,
-        fontsize=9,
-        color=_INK,
-    )
-    ax.tick_params(axis="y", length=0)
-    ax.grid(axis="x", color="#d9d9d9", linewidth=0.6)
-    ax.set_axisbelow(True)
-    for side in ("top", "right", "left"):
-        ax.spines[side].set_visible(False)
-
-
 def _title(ax: Axes, instance: Instance, text: str) -> None:
     lines = [part for line in text.splitlines() for part in textwrap.wrap(line, _TITLE_LENGTH)]
-    title = "\n".join([printable(instance.name, 80), *lines])
-    ax.set_title(title, loc="left", parse_math=False, fontsize=11, color=_INK, pad=28)
+    entitle(ax, "\n".join([printable(instance.name, 80), *lines]))
 
 
 def _legend(ax: Axes, kinds: Sequence[tuple[Kind, str]]) -> None:
     from matplotlib.patches import Patch
 
     handles = [Patch(**_LOOK[kind], linewidth=0.6, label=label) for kind, label in kinds]
-    ax.legend(
-        handles=handles,
-        loc="lower left",
-        bbox_to_anchor=(0, 1),
-        ncols=len(kinds),
-        frameon=False,
-        fontsize=9,
-        borderaxespad=0.3,
-        handlelength=2.4,
-    )
+    legend_above(ax, handles)
