@@ -137,7 +137,8 @@ def update(
         raise click.UsageError("nothing to update from: a result file, a study, or --solve NAMES")
     folder = _folder(library)
     entries = {problem: read_entries(folder, problem) for problem in problems_in(folder)}
-    chosen = [] if solve is None else _chosen(solve, entries)
+    if solve is not None:
+        _chosen(solve, entries)  # refuses a wrong name before anything is written
     known = {problem: {e.sha256: e for e in rows} for problem, rows in entries.items()}
     claims = []
     for place in places:
@@ -146,7 +147,8 @@ def update(
         else:
             claims.append(of_file(place, folder, known))
     code = _record(folder, claims) if places else 0
-    for problem, entry in chosen:
+    entries = {problem: read_entries(folder, problem) for problem in entries}
+    for problem, entry in [] if solve is None else _chosen(solve, entries):
         code = code or _solve(folder, problem, entry, solver, time_limit, seed, threads)
     return code
 

@@ -114,9 +114,9 @@ def problems_in(library: Path, asked: Sequence[str] = ()) -> list[str]:
     InputError
         No library there, or none of a problem that is asked for.
     """
-    have = [problem for problem in problem_ids() if (library / problem / MANIFEST).is_file()]
+    have = [problem for problem in problem_ids() if (library / problem).is_dir()]
     if not have:
-        expected = f"a folder with PROBLEM/{MANIFEST}"
+        expected = "a folder with one for each problem"
         raise InputError("no library there", expected, file=str(library))
     for problem in asked:
         require_problem(problem)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from shardopt.api import check
-from shardopt.instances.files import instance_sha256, read_instance, read_solution
-from shardopt.instances.strict import shown
+from shardopt.instances.files import instance_sha256, read_instance, solution_from_json
+from shardopt.instances.strict import read_json, shown
 from shardopt.library.manifest import (
     EVENTS,
     MANIFEST,
@@ -116,10 +116,14 @@ def _in_plan(folder: Path, entry: Entry, instance: Any) -> Iterator[InputError]:
     """Yield what the checker says against the plan of an entry."""
     path = folder / str(entry.solution)
     try:
-        report = check(instance, read_solution(path, instance.problem))
+        value = read_json(path)
+        report = check(instance, solution_from_json(value, instance.problem))
     except InputError as error:
         yield error if error.file else error.in_file(str(path))
         return
+    if value["instance"] != entry.name:
+        expected = f"{shown(entry.name)}, whose plan it is"
+        yield InputError(shown(value["instance"]), expected, "instance", str(path))
     if not report.feasible:
         broken = f"a plan that breaks a rule: {report.violations[0].message}"
         yield InputError(broken, "a feasible plan", file=str(path))
@@ -140,8 +144,8 @@ def _strangers(
     named = [entry.file for entry in entries]
     named += [entry.solution for entry in entries if entry.solution is not None]
     for name in sorted({name for name in named if named.count(name) > 1}):
-        raise_at = str(folder / MANIFEST)
-        yield InputError(f"{name} twice", "a file of its own for every instance", file=raise_at)
+        expected = "a file of its own for every instance"
+        yield InputError(f"{name} twice", expected, file=str(folder / MANIFEST))
     for path in sorted([*folder.iterdir(), *(folder / SOLUTIONS).glob("*")]):
         name = path.relative_to(folder).as_posix()
         if name not in {*named, MANIFEST, EVENTS, SOLUTIONS}:

@@ -28,6 +28,10 @@ def of_plan(folder: Path) -> None:
     )
 
 
+def of_another(folder: Path) -> None:
+    edit(folder / "solutions" / "two.json", lambda value: value.update(instance="one"))
+
+
 def other_plan(folder: Path) -> None:
     stages = [
         {"device": "cat & <dog>", "start": 0, "stop": 2},
@@ -79,8 +83,10 @@ def test_that_a_library_as_it_is_written_holds(folder: Path) -> None:
     [
         (lose("one.json"), "one.json", "no such file"),
         (lose("solutions/two.json"), "two.json", "no such file"),
+        (lose("manifest.json"), "manifest.json", "no such file"),
         (lose("events.jsonl"), "events.jsonl", "the history of the manifest"),
         (of_instance, "one.sha256", "as in one.json"),
+        (of_another, "two.json: instance", '"two", whose plan it is'),
         (of_plan, "one.json", "a plan that breaks a rule"),
         (other_plan, "two.objective", "which the checker finds"),
         (of_entry(0, name="three"), "three.name", '"one", as in one.json'),
