@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,10 +45,16 @@ class Requests:
         """Return the first ones only; raises `InputError` if there are not so many."""
         if count > len(self):
             raise InputError(f"{len(self)} requests", f"{count} requests", "requests")
-        columns = ("arrival_s", "input_tokens", "output_tokens", "actual_output_tokens", "client")
-        cut = {name: getattr(self, name) for name in columns}
         span = float(self.arrival_s[count - 1] - self.arrival_s[0])
-        rate = (count - 1) / span if span > 0 else None
-        return replace(
-            self, rate_per_s=rate, **{k: v if v is None else v[:count] for k, v in cut.items()}
+        return Requests(
+            self.arrival_s[:count],
+            (count - 1) / span if span > 0 else None,
+            _first(self.input_tokens, count),
+            _first(self.output_tokens, count),
+            _first(self.actual_output_tokens, count),
+            _first(self.client, count),
         )
+
+
+def _first(column: IntArray | None, count: int) -> IntArray | None:
+    return None if column is None else column[:count]

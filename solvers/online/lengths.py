@@ -32,4 +32,5 @@ def drawn_lengths(form: str, believed: NDArray[Any], seed: int) -> IntArray:
         factor = rng.uniform(low, high, count)
     else:
         raise InputError(repr(form), "uniform:a:b or exponential", "actual")
-    return np.maximum(np.ceil(factor * believed), 1).astype(np.int64)
+    lengths: IntArray = np.maximum(np.ceil(factor * believed), 1).astype(np.int64)
+    return lengths

@@ -38,7 +38,7 @@ class Record:
         self.hops = np.zeros(count, dtype=np.int64)
         self.restarts = 0
 
-    def metrics(self, output_tokens: IntArray) -> dict[str, Any]:
+    def metrics(self, output_tokens: IntArray | FloatArray) -> dict[str, Any]:
         """Return counts, means and percentiles; ``None`` where nothing was completed.
 
         ``timeline`` beside them is what pictures are made of.

@@ -216,7 +216,7 @@ class Run:
 
     def metrics(self) -> dict[str, Any]:
         """Return the metrics when the run has ended; a request has no tokens of an answer."""
-        found = self.record.metrics(self.tables.tokens.astype(np.int64))
+        found = self.record.metrics(self.tables.tokens)
         span_s = self.record.span_s()
         found["utilisation"] = {
             self.tables.nodes[tier][node]: (

@@ -92,13 +92,12 @@ def own_arrivals(instance: Instance) -> Requests:
 
 def _on_stream(tables: Tables, requests: Requests, seed: int) -> Tables:
     """Put a stream in place of the instance's requests; unknown lengths are drawn from these."""
-    tokens = requests.input_tokens
-    if tokens is None:
+    if requests.input_tokens is None:
         drawn = stream(seed, "lengths").integers(tables.request_count, size=len(requests))
         tokens = tables.tokens[drawn]
-    return replace(
-        tables, origin_s=0.0, arrival_s=requests.arrival_s, tokens=tokens.astype(np.float64)
-    )
+    else:
+        tokens = requests.input_tokens.astype(np.float64)
+    return replace(tables, origin_s=0.0, arrival_s=requests.arrival_s, tokens=tokens)
 
 
 def _cuts(tables: Tables, plan: Solution | None) -> Cuts:

@@ -99,8 +99,8 @@ def _best_plan(instance: Instance) -> Solution:
     result = exact(instance, time_limit=LIMIT_S)
     if result.solution is None:
         raise NoPlanError("replicas for both roles", proven=result.status == "infeasible")
-    plan: Solution = result.solution
-    return plan
+    assert isinstance(result.solution, Solution)
+    return result.solution
 
 
 def _prompts(instance: Instance, requests: Requests, actual: str | None, seed: int) -> Prompts:
