@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,8 @@ LARGEST_TIME = 2**28
 """Times are whole numbers below it; coefficients of CP-SAT have to stay far below 2^31."""
 SLOT_PARTS = 2**20
 """Slots that are no whole numbers are counted in parts, rounded in favour of the schedule."""
+
+LARGEST_FILLED = 10**6
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,20 @@ def build(horizon: Horizon) -> CpFormulation:
         return hints
 
     return CpFormulation(model, decode, encode, unit / count, -sum(horizon.arrival_s) / count)
+
+
+def reachable(capacity: int, amounts: Collection[float]) -> int:
+    """Return the most of a capacity that such amounts can fill: 15 of 17 where all are fives."""
+    sizes = {int(amount) for amount in amounts}
+    if capacity > LARGEST_FILLED or any(amount != int(amount) for amount in amounts):
+        return capacity
+    filled, all_bits = 1, (1 << capacity + 1) - 1  # bit n: n can be filled
+    for size in sizes:
+        step = size
+        while 0 < step <= capacity:
+            filled |= filled << step & all_bits
+            step *= 2
+    return filled.bit_length() - 1
 
 
 def alike(horizon: Horizon) -> list[list[int]]:

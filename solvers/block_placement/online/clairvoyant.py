@@ -5,28 +5,27 @@ A reference, not a policy: for few sessions, on a fixed placement, without back-
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shardopt.models.block_placement.bounds import chain_costs
-from shardopt.models.block_placement.formulations.hindsight import Horizon, Option, Start
+from shardopt.models.block_placement.formulations.hindsight import (
+    Horizon,
+    Option,
+    Start,
+    reachable,
+)
 from shardopt.models.block_placement.tables import make_tables
 from shardopt.models.errors import InputError
 from shardopt.models.result import relative_gap
-from shardopt.solvers.backends.messages import Bound, Incumbent, Job, Task
-from shardopt.solvers.backends.process import answer_in_own_process
+from shardopt.solvers.block_placement.online.hindsight_search import Search, no_worse, total_s
 from shardopt.solvers.block_placement.online.ledger_mode import LedgerRun
 from shardopt.solvers.block_placement.online.policies import optimized_rr, petals, ws_rr
 from shardopt.solvers.block_placement.online.sessions import Kind, Path
-from shardopt.solvers.budget import Budget
-from shardopt.solvers.online.events import SAME_TIME_S
-from shardopt.solvers.online.resources import SLACK
 
-FORMULATION = "shardopt.models.block_placement.formulations.hindsight:build"
 MOST_SESSIONS = 60
 MOST_PATHS = 2000
-LIMIT_S = 60.0
 
 
 @dataclass
@@ -52,7 +51,7 @@ class ClairvoyantRun(LedgerRun):
         arrival = self.sessions.arrival_s[numbers]
         horizon = Horizon(
             tuple((arrival - arrival[0]).tolist()),
-            tuple(int(slots) for slots in self.site.slots),
+            self._capacity([paths[kinds[n]] for n in numbers]),
             tuple(
                 tuple(Option(p.service_s + self.delay_s, p.servers, p.slots) for p in paths[k])
                 for k in (kinds[n] for n in numbers)
@@ -78,19 +77,28 @@ class ClairvoyantRun(LedgerRun):
         any_placement = self.bound_any_placement
         return found | {"bound": bound, "gap": gap, "bound_any_placement": any_placement}
 
+    def _capacity(self, paths: list[list[Path]]) -> tuple[int, ...]:
+        """Return how many slots of each server sessions can fill between them."""
+        used: list[set[float]] = [set() for _ in self.site.slots]
+        for path in {path for options in paths for path in options}:
+            for j, slots in zip(path.servers, path.slots, strict=True):
+                used[j].add(slots)
+        return tuple(
+            reachable(int(slots), amounts)
+            for slots, amounts in zip(self.site.slots, used, strict=True)
+        )
+
     def _solved(self, horizon: Horizon, numbers: list[int]) -> list[Start]:
+        """Search from the best of the policies, and from times without any waits."""
         known = [
             self._of_policy(policy, horizon, numbers) for policy in (ws_rr, optimized_rr, petals)
         ]
         best = min(known, key=lambda plan: total_s(horizon, plan))
-        task = Task(Job(horizon, FORMULATION, "cp-sat"), LIMIT_S, self.seed, 1, True, best)
-        for message in answer_in_own_process(task, Budget(LIMIT_S), stopped=lambda: False):
-            if isinstance(message, Bound):
-                self.bound = max(message.value, self.bound or message.value)
-            elif isinstance(message, Incumbent):
-                plan = scheduled(horizon, message.solution)
-                best = min(best, plan, key=lambda plan: total_s(horizon, plan))
-        return best
+        shortest = [min(option.duration_s for option in options) for options in horizon.options]
+        search = Search(horizon, best, sum(shortest) / len(shortest), self.seed)
+        search.run()
+        self.bound = search.bound
+        return search.best
 
     def _of_policy(self, policy: Any, horizon: Horizon, numbers: list[int]) -> list[Start]:
         """Return the schedule of a policy, on paths that are no worse than its own."""
@@ -155,50 +163,6 @@ def efficient_paths(kind: Kind) -> list[Path]:
         if not any(no_worse(other, own) for other in others):
             kept.append(path)
     return kept
-
-
-def no_worse(one: Option, other: Option) -> bool:
-    """Return whether one is as short as the other and uses no more slots on any server."""
-    room = dict(zip(other.servers, other.slots, strict=True))
-    uses = zip(one.servers, one.slots, strict=True)
-    fits = all(slots <= room.get(j, 0) for j, slots in uses)
-    return fits and one.duration_s <= other.duration_s + SAME_TIME_S
-
-
-def scheduled(horizon: Horizon, plan: Sequence[Start]) -> list[Start]:
-    """Return a schedule in exact times: in the plan's order, each as early as there is room."""
-    placed: list[tuple[float, float, Option]] = []
-    exact: dict[int, Start] = {}
-    for r in sorted(range(len(plan)), key=lambda r: (plan[r].start_s, r)):
-        option = horizon.options[r][plan[r].option]
-        arrival_s = horizon.arrival_s[r]
-        times = sorted({arrival_s, *(end for _, end, _ in placed if end > arrival_s)})
-        start_s = next(t for t in times if _has_room(horizon, placed, option, t))
-        placed.append((start_s, start_s + option.duration_s, option))
-        exact[r] = Start(start_s, plan[r].option)
-    return [exact[r] for r in range(len(plan))]
-
-
-def total_s(horizon: Horizon, plan: Sequence[Start]) -> float:
-    """Return the sum of all times from arrival to end."""
-    sessions = zip(horizon.arrival_s, horizon.options, plan, strict=True)
-    return sum(p.start_s + options[p.option].duration_s - a for a, options, p in sessions)
-
-
-def _has_room(
-    horizon: Horizon, placed: list[tuple[float, float, Option]], option: Option, start_s: float
-) -> bool:
-    """Return whether the servers have the slots from a start to its end."""
-    end_s = start_s + option.duration_s
-    over = [p for p in placed if p[0] < end_s - SAME_TIME_S and p[1] > start_s + SAME_TIME_S]
-    moments = [start_s, *(p[0] for p in over if p[0] > start_s)]
-    for j, slots in zip(option.servers, option.slots, strict=True):
-        held = [(a, b, dict(zip(o.servers, o.slots, strict=True)).get(j, 0)) for a, b, o in over]
-        for t in moments:
-            used = sum(n for a, b, n in held if a <= t + SAME_TIME_S and b > t + SAME_TIME_S)
-            if used + slots > horizon.capacity[j] + SLACK:
-                return False
-    return True
 
 
 def _all_paths(kind: Kind) -> Iterator[Path]:
