@@ -83,7 +83,7 @@ def list_(problems: tuple[str, ...], library: str | None, as_json: bool) -> None
 @click.argument("problems", nargs=-1, metavar="[PROBLEM]...")
 @_library
 def verify(problems: tuple[str, ...], library: str | None) -> int:
-    """Check every instance and every plan again, and compare all numbers.
+    """Check every instance and every plan again.
 
     Example: shardopt library verify cold-start. Exit codes: 0 all holds; 1 something does not, and
     each place is named; 2 bad input.
@@ -124,10 +124,11 @@ def update(
     threads: int,
     library: str | None,
 ) -> int:
-    """Record better plans and bounds, from results, studies or own solving.
+    """Record better plans and bounds.
 
-    Example: shardopt library update result.json study/. Every plan is checked. Whatever
-    contradicts a proven value is named, nothing of it is written, and the exit code is 1.
+    They come from result files, solution files, studies, or from solving with --solve. Every
+    plan is checked. Whatever contradicts a proven value is named, nothing of it is written, and
+    the exit code is 1. Example: shardopt library update result.json study/
     """
     from shardopt.library.claims import of_file, of_study
     from shardopt.library.manifest import problems_in, read_entries
@@ -144,6 +145,8 @@ def update(
     for place in places:
         if is_study(place):
             claims += list(of_study(Path(place), known))
+        elif Path(place).is_dir():
+            raise InputError("a folder without a study", "one, or a result file", file=place)
         else:
             claims.append(of_file(place, folder, known))
     code = _record(folder, claims) if places else 0
@@ -157,8 +160,9 @@ def update(
 @click.argument("places", nargs=-1, required=True, metavar="FILE|FOLDER|PROBLEM/PRESET...")
 @_library
 def add(places: tuple[str, ...], library: str | None) -> None:
-    """Add instances, from files or presets, of which nothing is known yet.
+    """Add instances from files or presets.
 
+    Nothing is known of them at first; `update` changes that.
     Example: shardopt library add cold-start/typed:types=2:seed=3 --library mine/
     """
     from shardopt.library.add import add as add_to
