@@ -102,7 +102,9 @@ class Scenario:
     @property
     def source(self) -> str:
         """What an instance made of it says of its origin."""
-        return f"scenario {self.name}: {self.model.called} on {len(self.machines)} machines"
+        count = len(self.machines)
+        plural = "" if count == 1 else "s"
+        return f"scenario {self.name}: {self.model.called} on {count} machine{plural}"
 
     def hop(self, i: int, j: int) -> Hop:
         """Return the way between two different machines."""

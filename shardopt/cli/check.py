@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from shardopt.cli.console import print_json, stdout_console
-from shardopt.cli.problem import problem_option
+from shardopt.cli.problem import load_with_plan
 from shardopt.models.checking import CheckReport
 from shardopt.models.discover import part
 from shardopt.units import printable
@@ -23,17 +23,16 @@ Exit codes: 0 feasible; 1 a constraint is violated; 2 bad input."""
 )
 @click.argument("instance_file", metavar="INSTANCE")
 @click.argument("solution_file", metavar="SOLUTION")
-@problem_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
-def command(instance_file: str, solution_file: str, problem: str | None, as_json: bool) -> int:
+def command(instance_file: str, solution_file: str, as_json: bool) -> int:
     """Check a solution against every rule of its problem.
 
-    SOLUTION is a solution file or a result file. The objective is computed anew from the
-    instance, by code that no solver shares.
+    SOLUTION is a solution file or a result file, INSTANCE may be a scenario. The objective is
+    computed anew from the instance, by code that no solver shares.
     """
     import shardopt
 
-    instance = shardopt.load(instance_file, problem)
+    instance = load_with_plan(instance_file, solution_file)
     report = shardopt.check(instance, solution_file)
     if as_json:
         print_json(report.to_json())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from shardopt.cli.problem import problem_option
+from shardopt.cli.problem import load_with_plan
 from shardopt.models.errors import InputError
 
 
@@ -20,7 +20,6 @@ Engines: vllm, sglang, petals, llama.cpp, accelerate, json, csv."""
 )
 @click.argument("instance_file", metavar="INSTANCE")
 @click.argument("solution_file", metavar="SOLUTION")
-@problem_option
 @click.option("--engine", required=True, metavar="NAME", help="For which engine.")
 @click.option(
     "--model",
@@ -31,7 +30,6 @@ Engines: vllm, sglang, petals, llama.cpp, accelerate, json, csv."""
 def command(
     instance_file: str,
     solution_file: str,
-    problem: str | None,
     engine: str,
     model: str | None,
     output: str | None,
@@ -40,12 +38,11 @@ def command(
 
     A plan that the engine cannot run is refused, with the reason.
     """
-    import shardopt
     from shardopt.export.engines import export
     from shardopt.instances.files import read_solution
     from shardopt.instances.scenario import is_scenario
 
-    instance = shardopt.load(instance_file, problem)
+    instance = load_with_plan(instance_file, solution_file)
     if model is None and is_scenario(instance_file):
         from shardopt.instances.scenario.read import read_scenario
 

@@ -39,4 +39,4 @@ def command(file: str, problem: str | None, force: bool) -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(reason, "a place that can be written", file=file) from None
-    click.echo(f"wrote {file}", err=True)
+    click.echo(f"wrote {file}; next: shardopt solve {file} -o plan.json", err=True)

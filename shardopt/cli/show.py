@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from shardopt.cli.console import stdout_console
-from shardopt.cli.problem import problem_option
+from shardopt.cli.problem import load_with_plan
 
 
 @click.command(
@@ -17,12 +17,9 @@ Example:
 )
 @click.argument("instance_file", metavar="INSTANCE")
 @click.argument("solution_file", metavar="[SOLUTION]", required=False)
-@problem_option
 @click.option("-o", "--output", metavar="FILE", help="Write a picture: .svg, .png, .html or .txt.")
-def command(
-    instance_file: str, solution_file: str | None, problem: str | None, output: str | None
-) -> None:
-    """Draw an instance, or with SOLUTION (a solution or result file) its plan.
+def command(instance_file: str, solution_file: str | None, output: str | None) -> None:
+    """Draw an instance or a scenario, or with SOLUTION (a solution or result file) its plan.
 
     Without -o the picture is text, as wide as the terminal. A plan that breaks nothing but the
     memory of a device is drawn and marked.
@@ -31,8 +28,11 @@ def command(
     from shardopt.instances.files import read_solution
     from shardopt.show import text, write_picture
 
-    instance = shardopt.load(instance_file, problem)
-    solution = None if solution_file is None else read_solution(solution_file, instance.problem)
+    if solution_file is None:
+        instance, solution = shardopt.load(instance_file), None
+    else:
+        instance = load_with_plan(instance_file, solution_file)
+        solution = read_solution(solution_file, instance.problem)
     if output is None:
         console = stdout_console()
         console.print(text(instance, solution, console.width))

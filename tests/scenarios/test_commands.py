@@ -62,8 +62,10 @@ def test_that_the_built_instance_is_the_one_that_is_solved(problem: str) -> None
     assert shardopt.load("instance.json") == shardopt.load("cluster.toml", problem)
     run(f"solve cluster.toml --problem {problem} --solver heuristic -o plan.json")
     run("check instance.json plan.json")
-    run(f"check cluster.toml plan.json --problem {problem}")
-    run(f"show cluster.toml plan.json --problem {problem}")
+    # The plan says which problem of the scenario it is for.
+    run("check cluster.toml plan.json")
+    run("show cluster.toml plan.json")
+    run("export cluster.toml plan.json --engine json")
 
 
 def test_that_what_was_derived_is_told() -> None:
@@ -111,6 +113,8 @@ def test_that_nothing_is_overwritten_without_being_told() -> None:
         ("build instance.json", "a name that ends in .toml"),
         ("solve home.toml --problem coldstart", "did you mean cold-start?"),
         ("solve nothing.toml", "problem: found nothing, expected one of block-placement"),
+        ("check home.toml home.toml", "home.toml: found"),
+        ("show home.toml none.json", "none.json: found no such file"),
         ("build wrong.toml", 'machines[0].device: found "rtx-409" (did you mean rtx-4090'),
     ],
 )

@@ -276,7 +276,7 @@ def test_that_models_with_unequal_blocks_and_experts_are_built(
 @pytest.mark.parametrize("problem", problem_ids())
 def test_that_one_machine_is_a_scenario(tmp_path: Path, problem: str) -> None:
     made = scenario(tmp_path).without("box").without("old")
-    assert instance_of(made, problem).source.endswith("on 1 machines")
+    assert instance_of(made, problem).source.endswith("on 1 machine")
 
 
 def test_that_a_machine_can_be_left_out(tmp_path: Path) -> None:
