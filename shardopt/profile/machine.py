@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -60,11 +61,20 @@ def memory(device: str) -> tuple[float, float]:
     if device == "cuda":
         free, total = torch.cuda.mem_get_info()
         return float(free), float(total)
-    system = psutil.virtual_memory()
-    if device == "mps":  # shared with the processor, but not all of it
-        most = float(torch.mps.recommended_max_memory())
-        return min(most, float(system.available)), most
+    system = psutil.virtual_memory()  # which mps shares with the processor
     return float(system.available), float(system.total)
+
+
+@contextmanager
+def memory_shortage_as_input_error() -> Iterator[None]:
+    """Turn PyTorch's errors of many kinds about too little memory into one line."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "memory" not in str(error):
+            raise
+        found = "too little memory while a block was measured"
+        raise InputError(found, "fewer tokens, or a smaller model", "--input-tokens") from None
 
 
 def synchronise(device: str) -> None:

@@ -96,8 +96,10 @@ def measure(
     report(f"writing a file to {folder} and reading it back")
     reading = read_speed(folder, int(size))
     report(f"copying in the memory of {device}")
-    rates = _copies(device)
-    timings = _timings(model, shape, copies, device, dtype, (input_tokens, output_tokens), report)
+    copied = _copies(device)
+    tokens = (input_tokens, output_tokens)
+    with machine.memory_shortage_as_input_error():
+        timings = _timings(model, shape, copies, device, dtype, tokens, report)
     return Profile(
         device=device,
         title=machine.title(device),
@@ -108,7 +110,7 @@ def measure(
         rates=fit(timings),
         free_bytes=free,
         total_bytes=total,
-        copies_bytes_per_s=rates,
+        copies_bytes_per_s=copied,
         reading=reading,
         versions={"shardopt": shardopt.__version__} | machine.versions(),
     )

@@ -107,6 +107,19 @@ def test_that_a_block_that_does_not_fit_is_refused(monkeypatch, tmp_path):
         measure(TINY, device="cpu", folder=tmp_path)
 
 
+def test_that_memory_that_runs_out_is_one_line(monkeypatch, tmp_path, blocks):
+    from shardopt.profile import disk
+    from shardopt.profile.measure import measure
+
+    def exhausted(*arguments):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(disk, "LEAST_BYTES", 1 << 16)
+    monkeypatch.setattr(blocks, "prefill", exhausted)
+    with pytest.raises(InputError, match="--input-tokens: found too little memory"):
+        measure(TINY, device="cpu", folder=tmp_path)
+
+
 def test_that_a_device_that_is_not_there_is_refused(monkeypatch):
     from shardopt.profile import machine
 
