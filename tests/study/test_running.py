@@ -114,9 +114,13 @@ def test_that_what_a_solver_prints_and_a_long_answer_disturb_nothing() -> None:
     assert len(row["extra"]["long"]) == 3000
 
 
-def test_that_a_host_with_other_code_makes_no_run() -> None:
-    with pytest.raises(OtherCodeError, match="install the same everywhere"):
-        row_of("cg-bp", version="0.0.1+0123456789abcdef")
+def test_that_a_host_with_other_code_makes_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    for host in ("study.unruly", "shardopt.study.host"):
+        monkeypatch.setattr(running, "_HOST", host)
+        end_hosts()
+        with pytest.raises(OtherCodeError, match="install the same everywhere"):
+            row_of("cg-bp", version="0.0.1+0123456789abcdef")
+    end_hosts()
 
 
 def test_that_a_host_that_dies_costs_its_run_and_no_other() -> None:
