@@ -75,17 +75,23 @@ def write_picture(path: str | Path, instance: Any, solution: Any = None) -> None
 
 def write_as(path: str | Path, drawn: Callable[[str], bytes]) -> None:
     """Write what ``drawn`` returns for the kind of picture that the end of the name says."""
-    path = Path(path)
-    kind = path.suffix.lower()
-    if kind not in FORMATS:
-        expected = "a name that ends in " + " or ".join(FORMATS)
-        raise InputError(f"{path.suffix!r}" if kind else "no ending", expected, file=str(path))
-    raw = drawn(kind[1:])
+    raw = drawn(picture_kind(path))
     try:
-        path.write_bytes(raw)
+        Path(path).write_bytes(raw)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(reason, "a place that can be written", file=str(path)) from None
+
+
+def picture_kind(path: str | Path) -> str:
+    """Return the kind of picture that the end of a name says; raises `InputError` for others."""
+    kind = Path(path).suffix.lower()
+    if kind not in FORMATS:
+        expected = "a name that ends in " + " or ".join(FORMATS)
+        raise InputError(
+            f"{Path(path).suffix!r}" if kind else "no ending", expected, file=str(path)
+        )
+    return kind[1:]
 
 
 def require_drawable(instance: Any, solution: Any) -> None:

@@ -83,8 +83,11 @@ def command(
     makes its own.
     """
     import shardopt
+    from shardopt.show import picture_kind
     from shardopt.simulation_plots import timeline_lines, write_timelines
 
+    if output is not None:
+        picture_kind(output)  # before hours may have gone into what cannot be drawn
     given = {name: value for name, value in options.items() if value is not None}
     instance = shardopt.load(instance_file)
     with _event_log(events) as log:
