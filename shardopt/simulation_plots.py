@@ -104,7 +104,7 @@ def timeline_lines(found: dict[str, Any], width: int) -> list[str]:
     policies = found["policies"]
     labels = [printable(name, 24) for name in policies]
     indent = max(map(len, labels))
-    columns = np.linspace(*_span(policies), max(10, width - indent - 24) + 1)
+    columns = np.linspace(*_span(policies), max(10, width - indent - 26) + 1)
     rows = [
         (text, what, _maxima(metrics["timeline"], key, columns))
         for label, metrics in zip(labels, policies.values(), strict=True)
@@ -112,7 +112,7 @@ def timeline_lines(found: dict[str, Any], width: int) -> list[str]:
     ]
     most = max(max(values) for _, _, values in rows)
     return [
-        f"{label:{indent}} {what:9} {_sparkline(values, most)} up to {max(values):.4g}"
+        f"{label:{indent}} {what:9} {_sparkline(values, most)} up to {max(values):.3g}"
         for label, what, values in rows
     ]
 
