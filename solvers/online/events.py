@@ -49,16 +49,20 @@ class Agenda:
     def schedule_arrivals(self, times_s: Sequence[float], handler: Handler) -> None:
         """Let ``handler(time_s, number)`` be called at each of many times, which never fall.
 
-        Only the next one is on the agenda, however many there are.
+        Only the next one is on the agenda, however many there are. Their order is (time, number):
+        whatever else is scheduled with this priority needs an order of the same form.
         """
 
         def arrive(time_s: float, number: int) -> None:
             if number + 1 < len(times_s):
-                self.schedule(times_s[number + 1], Priority.ARRIVAL, arrive, number + 1, number + 1)
+                self._schedule_arrival(times_s[number + 1], arrive, number + 1)
             handler(time_s, number)
 
         if len(times_s):
-            self.schedule(times_s[0], Priority.ARRIVAL, arrive, 0, 0)
+            self._schedule_arrival(times_s[0], arrive, 0)
+
+    def _schedule_arrival(self, time_s: float, handler: Handler, number: int) -> None:
+        self.schedule(time_s, Priority.ARRIVAL, handler, number, (time_s, number))
 
     def run(self) -> None:
         """Handle events until none is left."""

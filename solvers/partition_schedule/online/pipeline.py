@@ -167,7 +167,8 @@ class Run:
         else:
             reach_s = self.links[tier].send(job.end_s, tokens * self.handed[tier])
             onward = Visit(number, tier + 1, reach_s, waited_s)
-            order = (tier + 1) * len(self.tokens) + number
+            # Not only by tier and number: the solvers, too, put even the closest times in order.
+            order = (reach_s, (tier + 1) * len(self.tokens) + number)
             self.agenda.schedule(reach_s, Priority.ARRIVAL, self.hand_on, (job, onward), order)
         if self.log is not None:
             name = self.tables.nodes[tier][node]

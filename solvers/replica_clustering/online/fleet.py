@@ -141,7 +141,7 @@ class Run:
         visit.prefill_start_s = job.start_s
         visit.prefill_s = job.service_s + fill_s
         visit.prefilled_s = job.end_s + fill_s
-        order = len(self.prompts.arrival_s) + visit.number
+        order = (visit.prefilled_s, len(self.prompts.arrival_s) + visit.number)
         self.agenda.schedule(visit.prefilled_s, Priority.ARRIVAL, self.prefilled, job, order)
         if self.log is not None:
             self.agenda.schedule(job.start_s, Priority.RETRY, self.say_prefill, job)
