@@ -22,7 +22,7 @@ SAME_IN_EVERY_PROBLEM = {
     "models": {"data", "evaluate", "check", "tables", "bounds", "formulations"},
     "instances": {"schema", "presets", "scenario"},
     "solvers": {"registry", "exact_models", "baselines"},
-    "shardopt": {"show", "plots", "export"},
+    "shardopt": {"show", "plots", "export", "explain"},
 }
 """Modules and packages that each problem has in each area (docs/architecture.md)."""
 

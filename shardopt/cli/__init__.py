@@ -31,6 +31,7 @@ COMMANDS = {
     "report": "Say what a study has found: a page, tables for a paper, or data.",
     "library": "Instances with the best plans and bounds known, and who found them.",
     "show": "Draw an instance or a plan, in the terminal or to a file.",
+    "explain": "Say why there is no plan and what mends that, or what binds and what would help.",
     "export": "Write a plan as the settings of an engine that runs it.",
     "profile": "Measure how fast this machine runs a block, and describe it as a device.",
     "catalogue": "Models, devices, links and storage, each figure with its source.",
