@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import psutil
 from block_placement_gaps import gap_table
-from block_placement_online import reproduction, speed
+from block_placement_online import crowds, not_reproduced, reproduction, speed
 from gap_study import instance_count
 from harness import LIMIT_S, Cases, run
 from rich.table import Table
@@ -208,5 +208,7 @@ CASES: Cases = {
     "formulations": formulations,
     "gaps": gaps,
     "published-online": reproduction,
+    "published-online-9": not_reproduced,
+    "clairvoyant": crowds,
     "online-speed": speed,
 }
