@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 import shardopt
 from scenarios.files import TEXT, instance, scenario, write
 from shardopt.instances.scenario.read import read_scenario
+from shardopt.models.discover import problem_ids
 from shardopt.models.errors import InputError
 
 LAST = 'storage = "sata-ssd"'
@@ -174,3 +176,19 @@ def test_that_a_config_is_sought_beside_the_scenario(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     assert len(scenario(tmp_path, changes).model.sizes.blocks) == 3
+
+
+JUNK = ["true", "-1", "1e400", "nan", '""', '" "', "[]", "{}", "1979-05-27", '"1 B"', "9" * 400]
+
+
+@pytest.mark.parametrize("problem", problem_ids())
+def test_that_any_value_in_any_place_gives_an_instance_or_an_error(
+    tmp_path: Path, problem: str
+) -> None:
+    lines = TEXT.splitlines()
+    for n, line in enumerate(lines):
+        for junk in JUNK if " = " in line else []:
+            changed = [*lines[:n], f"{line.split(' = ')[0]} = {junk}", *lines[n + 1 :]]
+            path = write(tmp_path, "\n".join(changed))
+            with contextlib.suppress(InputError):
+                assert shardopt.load(path, problem).problem == problem
