@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shardopt.profile.roofline import Rates, Work
 
+FloatArray = NDArray[np.float64]
 Phase = Literal["prefill", "decode"]
 MOST_ABOVE = 10
 """A rate is at most so many times what any row reached: noise must not make it infinite."""
@@ -54,18 +56,23 @@ def relative_spread(values: Sequence[float]) -> float:
 
 
 def fit(timings: Sequence[Timing]) -> Rates:
-    """Return the rates with the least sum of squared relative errors over the fitted rows.
+    """Return the rates with the least sum of squared logarithms of predicted over measured.
 
-    The time is linear in what a byte and a FLOP cost, so this is a linear problem.
+    A row that is twice too slow counts as much as one twice too fast; rows that are far off count
+    less than their square (a soft L1 loss), as a machine that does other things makes some.
     """
-    from scipy.optimize import lsq_linear
+    from scipy.optimize import least_squares
 
     rows = [timing for timing in timings if timing.fitted]
-    # share[row, cost]: what a second per FLOP, or per byte, makes of the measured time
-    share = np.array([[t.work.flops, t.work.read_bytes] for t in rows])
-    share = share / np.array([[t.median_s] for t in rows])
-    scale = share.max(axis=0)  # the best rates that a row reached
-    least = 1 / MOST_ABOVE
-    found = lsq_linear(share / scale, np.ones(len(rows)), bounds=(least, np.inf))
-    flops_per_s, bytes_per_s = scale / found.x
+    work = np.array([[t.work.flops, t.work.read_bytes] for t in rows])
+    measured = np.array([t.median_s for t in rows])
+    # cost[flop, byte] in seconds, at most that of the row that reached most
+    most = (measured[:, None] / work).min(axis=0)
+
+    def off_by(log_cost: FloatArray) -> FloatArray:
+        return np.log(work @ np.exp(log_cost) / measured)
+
+    bounds = (np.log(most / MOST_ABOVE), np.log(2 * most))
+    found = least_squares(off_by, np.log(most / 2), bounds=bounds, loss="soft_l1", f_scale=0.1)
+    flops_per_s, bytes_per_s = np.exp(-found.x)
     return Rates(float(flops_per_s), float(bytes_per_s))

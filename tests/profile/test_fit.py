@@ -46,6 +46,11 @@ def test_that_a_noisy_row_moves_the_fit_no_further_than_itself():
     assert TRUE.bytes_per_s / 1.2 < rates.bytes_per_s < TRUE.bytes_per_s
 
 
+def test_that_one_row_that_is_far_off_hardly_moves_the_fit():
+    rates = fit([*rows(), timing("prefill", 384, factor=20)])
+    assert rates.flops_per_s == pytest.approx(TRUE.flops_per_s, rel=0.1)
+
+
 def test_that_times_which_no_byte_explains_leave_the_rates_finite():
     same = [timing("prefill", n, rates=Rates(1e12, 1e20)) for n in (8, 64, 512)]
     rates = fit([*same, timing("decode", 1, rates=Rates(1e12, 1e20))])
