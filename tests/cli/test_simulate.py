@@ -105,3 +105,26 @@ def test_that_a_picture_is_drawn_and_json_stays_short(tmp_path: Path) -> None:
 def test_that_the_terminal_shows_how_many_are_in_the_system_over_time() -> None:
     done = run("simulate", NINE, "--arrivals", TRACE, "--policy", "ws-rr,petals")
     assert done.stdout.count("in system") == 2 and "▁" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("problem", "preset", "policy", "options"),
+    [
+        ("partition-schedule", "hyperion-llama3-8b", "arts", ["--slow", "cloud-1-l4:3@0-5"]),
+        ("replica-clustering", "e2llm-testbed", "jsq", ["--requests", "20", "--mode", "physical"]),
+    ],
+)
+def test_that_problems_with_arrivals_of_their_own_need_none(
+    tmp_path: Path, problem: str, preset: str, policy: str, options: list[str]
+) -> None:
+    file = str(tmp_path / "instance.json")
+    assert run("generate", problem, "--preset", preset, "-o", file).exit_code == 0
+    done = run("simulate", file, "--policy", f"{policy},random", *options)
+    assert done.exit_code == 0
+    assert policy in done.stdout and "utilisation" in done.stdout
+    done = run("simulate", file, *options, "--json")
+    found = json.loads(done.stdout)
+    assert list(found["policies"]) == [policy]
+    assert found["policies"][policy]["rejected"] == 0
+    done = run("simulate", file, *options, "--allocation-delay", "5")
+    assert done.exit_code == 2 and "allocation_delay" in done.stderr

@@ -1,0 +1,381 @@
+"""`replica-clustering` online: prefill, a slot, the cache moved, decode."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import shardopt
+from replica_clustering.hand import AB_BEST, make, plan, replica, with_links
+from shardopt.models.errors import InputError, NoPlanError
+from shardopt.models.requests import Requests
+from shardopt.solvers.online.arrivals import generated
+from shardopt.solvers.online.resources import Station
+from shardopt.solvers.replica_clustering.online.replicas import pooled_token_s
+
+POLICIES = ("jsq", "round-robin", "least-work", "random")
+close = pytest.approx
+
+
+def one(instance, policy="jsq", **options):
+    return shardopt.simulate(instance, policy, **options)["policies"][policy]
+
+
+def at(*times, **columns):
+    lengths = {name: np.array(values) for name, values in columns.items()}
+    return Requests(np.array(times, dtype=np.float64), 1.0, **lengths)
+
+
+def logged(instance, event, policy="jsq", **options):
+    """Return when this happens to whom, and where."""
+    lines = []
+    one(instance, policy, log=lines.append, **options)
+    return [(e["request"], e["replica"], e["time_s"]) for e in lines if e["event"] == event]
+
+
+def page_instance():
+    """Prefill T = 2 s, a decode replica with two slots, U S T = 10 s, and 0.5 s of transfer."""
+    instance = make("ab", cache=50.0, memory=1e9, link=(40_000.0, 0.0))
+    decoder = replace(instance.devices[0], decode_s_per_block=(0.025, 0.05))
+    prefiller = replace(instance.devices[1], prefill_s_per_token_per_block=0.005)
+    return replace(instance, devices=(decoder, prefiller))
+
+
+def two_and_two():
+    """Replicas of one device: prefill in 0.4 and 0.8 s, decode in 2 s (a2) and 4 s, a slot each."""
+    instance = make("abab", memory=1e9)
+    return instance, plan(
+        replica("prefill", 1, ("a1", 0, 4)),
+        replica("prefill", 1, ("b1", 0, 4)),
+        replica("decode", 1, ("a2", 0, 4)),
+        replica("decode", 1, ("b2", 0, 4)),
+    )
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_that_three_requests_wait_as_by_hand(policy):
+    found = one(page_instance(), policy, solution=AB_BEST, arrivals=at(0, 1, 2))
+    assert found["wait_mean_s"] == close((0.5 + 1.5 + 9.0) / 3)
+    assert found["wait_std_s"] == close(np.std([0.5, 1.5, 9.0]))
+    assert found["wait_p50_s"] == close(1.5)
+    assert found["wait_p90_s"] == close(7.5)
+    assert found["session_mean_s"] == close((12.5 + 13.5 + 21) / 3)
+    assert found["ttft_mean_s"] == close((2.5 + 3.5 + 11) / 3)  # until it decodes
+    assert found["prefill_tokens_per_s"] == close(50.0)
+    assert found["decode_tokens_per_s"] == close(5.0)
+    assert found["throughput_per_s"] == close(3 / 23)
+    assert found["utilisation"] == {
+        "prefill-1": close(6 / 23),
+        "decode-1": close((10.5 + 10.5 + 10.5) / 2 / 23),
+    }
+    starts = logged(page_instance(), "prefill", policy, solution=AB_BEST, arrivals=at(0, 1, 2))
+    claims = logged(page_instance(), "transfer", policy, solution=AB_BEST, arrivals=at(0, 1, 2))
+    assert [time for _, _, time in starts] == [0, 2, 4]
+    assert [time for _, _, time in claims] == [2, 4, 12.5]
+
+
+def test_that_the_shortest_queue_is_joined_at_both_steps():
+    instance, replicas = two_and_two()
+    arrivals = at(0, 0, 0, 0, 0)
+    # Waits as they come: 0 and 0; 0.4 and 0; 0.4 and 0.8; 0.8 and 0.8; 1.2 and 0.8.
+    joined = logged(instance, "prefill", solution=replicas, arrivals=arrivals)
+    assert [name[-1] for _, name, _ in sorted(joined)] == list("12112")
+    # Read at 0.4, 0.8 (two), 1.2 and 1.6. a2 decodes from 0.4 to 2.4, b2 from 0.8 to 4.8. So the
+    # third waits for a2, which it leaves at 4.4; the fourth finds 3.2 s there against 3.6, the
+    # last 4.8 s against 3.2.
+    joined = logged(instance, "transfer", solution=replicas, arrivals=arrivals)
+    assert [name[-1] for _, name, _ in sorted(joined)] == list("12112")
+    assert [time for _, _, time in sorted(joined)] == close([0.4, 0.8, 2.4, 4.4, 4.8])
+
+
+def brute_force(instance, replicas, arrival, input_tokens, output_tokens):
+    """Return how long each request takes if the shortest queue is joined, by plain recursion."""
+    prefillers = [Station(100 / t) for t in replicas["prefill"]]
+    decoders = [Station(1.0, slots) for slots, _ in replicas["decode"]]
+    ready = []
+    for n, now in enumerate(arrival):
+        waits = [one.outstanding(now) / one.rate for one in prefillers]
+        chosen = min(range(len(waits)), key=lambda k: (round(waits[k], 8), k))
+        ready.append((prefillers[chosen].add(now, input_tokens[n])[1], n))
+    total = np.zeros(len(arrival))
+    size = instance.model.blocks * instance.model.cache_bytes_per_token_per_block
+    for now, n in sorted(ready):
+        waits = [one.next_start_s(now) - now for one in decoders]
+        chosen = min(range(len(waits)), key=lambda k: (round(waits[k], 8), k))
+        transfer = instance.link.latency_s + size * input_tokens[n] / instance.link.bytes_per_s
+        token_s = replicas["decode"][chosen][1]
+        total[n] = decoders[chosen].add(now, transfer + output_tokens[n] * token_s)[1] - arrival[n]
+    return total
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("rate", [0.5, 1.5])
+def test_that_runs_agree_with_a_recursion_over_the_requests(seed, rate):
+    instance = make("ababb", memory=1e9, cache=1.0, link=(2000.0, 0.01))
+    replicas = plan(
+        replica("prefill", 1, ("a1", 0, 4)),
+        replica("prefill", 1, ("b1", 0, 4)),
+        replica("decode", 2, ("a2", 0, 4)),
+        replica("decode", 1, ("b2", 0, 3), ("b3", 3, 4)),
+    )
+    rng = np.random.default_rng(seed)
+    arrivals = generated(f"poisson:{rate}", 300, seed)
+    read, answered = rng.integers(10, 400, 300), rng.integers(1, 100, 300)
+    arrivals = replace(arrivals, input_tokens=read, output_tokens=answered)
+    found = one(instance, solution=replicas, arrivals=arrivals)
+    # T by hand: 4 blocks at 0.1 and 0.2 s; 4 at 0.015 s, two slots; 3 at 0.02 s on two stages.
+    by_hand = {"prefill": [0.4, 0.8], "decode": [(2, 0.06), (2, 2 * 0.06)]}
+    expected = brute_force(instance, by_hand, arrivals.arrival_s.tolist(), read, answered)
+    assert found["session_mean_s"] == close(expected.mean(), rel=1e-9)
+    assert found["session_p99_s"] == close(np.percentile(expected, 99), rel=1e-9)
+
+
+def test_that_the_cache_moves_over_the_link_between_the_masters():
+    instance = page_instance()
+    one_way = ((0.0, 1e9), (20_000.0, 0.0)), ((0.0, 0.0), (0.25, 0.0))
+    found = one(with_links(instance, *one_way), solution=AB_BEST, arrivals=at(0))
+    assert found["wait_mean_s"] == close(0.25 + 1.0)  # from b1, the second row, to a1
+
+
+def test_that_policies_choose_as_by_hand():
+    instance, replicas = two_and_two()
+    common = {
+        "solution": replicas,
+        "arrivals": at(0, 0, 0, 0, input_tokens=[100, 300, 100, 50], output_tokens=[50] * 4),
+    }
+    joined = logged(instance, "prefill", "least-work", **common)
+    assert [name[-1] for _, name, _ in sorted(joined)] == list("1211")  # tokens, not seconds
+    joined = logged(instance, "prefill", "round-robin", **common)
+    assert [name[-1] for _, name, _ in sorted(joined)] == list("1212")
+    joined = [logged(instance, "prefill", "random", seed=seed, **common) for seed in (3, 3)]
+    assert joined[0] == joined[1]
+
+
+def test_that_without_arrivals_one_comes_each_period():
+    found = shardopt.simulate(page_instance(), solution=AB_BEST, requests=3)
+    assert found["arrivals"]["form"] == "period:1.0"
+    assert found["policies"]["jsq"]["wait_mean_s"] == close(11 / 3)
+
+
+def test_that_without_a_plan_it_is_the_best_one():
+    instance = make("abb")
+    found = one(instance, requests=10)
+    assert found["replicas"] == {"prefill-1": ["b1"], "decode-1": ["a1"], "decode-2": ["b2"]}
+    assert found["capacity_per_s"] == close(1.0)
+
+
+def test_that_more_than_can_be_served_is_said(caplog):
+    found = one(page_instance(), solution=AB_BEST, requests=5)
+    assert found["overloaded"] and found["capacity_per_s"] == close(0.2)
+    assert "without limit" in caplog.text
+    found = one(page_instance(), solution=AB_BEST, requests=5, arrivals="period:5.1")
+    assert not found["overloaded"]
+
+
+# -- mode physical -------------------------------------------------------------------------------
+
+
+def test_that_a_token_takes_a_turn_of_all_micro_batches_or_a_pass():
+    instance = make("aa", memory=1e9, batch=4, activation=1.0, link=(100.0, 0.0))
+    devices = tuple(
+        replace(d, decode_s_per_block=(0.01, 0.015) * 2, head_decode_s=(0.0,) * 4)
+        for d in instance.devices
+    )
+    instance = replace(instance, devices=devices)
+    pair = replica("decode", 2, ("a1", 0, 3), ("a2", 3, 4))
+    # Stages of 0.03 and 0.01 s with a hop of 0.01 s; for micro-batches of two 0.045, 0.015, 0.02.
+    paces = [pooled_token_s(instance, pair, busy) for busy in range(1, 5)]
+    assert paces == close([0.05, 2 * 0.03, 2 * 0.045, 2 * 0.045])
+    slow_hop = replace(instance, model=replace(instance.model, activation_bytes_per_token=5.0))
+    assert pooled_token_s(slow_hop, pair, 2) == close(2 * 0.05)
+
+
+def test_that_in_mode_physical_the_pace_follows_the_slots_in_use():
+    # a1 needs 0.04 s for a token of one request and 0.06 s for one of each of two. They are read
+    # at 0.8 and 1.6. The first has 20 tokens then and its other 30 at 3.4, as has the second,
+    # which gets its last 20 alone until 4.2.
+    instance = make("ab", memory=1e9)
+    found = one(instance, solution=AB_BEST, arrivals=at(0, 0), mode="physical")
+    assert found["session_mean_s"] == close((3.4 + 4.2) / 2)
+    assert found["decode_tokens_per_s"] == close((50 / 2.6 + 50 / 2.6) / 2)
+    as_published = one(instance, solution=AB_BEST, arrivals=at(0, 0))
+    assert as_published["session_mean_s"] == close((0.8 + 3 + 1.6 + 3) / 2)
+
+
+def test_that_in_mode_physical_a_prompt_passes_all_stages():
+    instance = make("aab", memory=1e9, activation=1.0, link=(1000.0, 0.0))
+    pair = plan(
+        replica("prefill", 1, ("a1", 0, 3), ("a2", 3, 4)), replica("decode", 1, ("b1", 0, 4))
+    )
+    # Stages of 0.3 and 0.1 s and a hop of 0.1 s: a prompt every 0.3 s, each on its way for 0.5.
+    ends = [
+        logged(instance, "transfer", solution=pair, arrivals=at(0, 100), mode=mode)[0][2]
+        for mode in ("ledger", "physical")
+    ]
+    assert ends == [close(0.3), close(0.5)]
+    found = one(instance, solution=pair, arrivals=at(0, 100), mode="physical")
+    assert found["prefill_tokens_per_s"] == close(200.0)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_that_both_modes_agree_on_single_devices_with_a_slot_each(policy):
+    instance, replicas = two_and_two()
+    common = {"solution": replicas, "arrivals": "poisson:0.6", "requests": 300, "seed": 1}
+    published, physical = (
+        one(instance, policy, mode=mode, **common) for mode in ("ledger", "physical")
+    )
+    for name in ("session_mean_s", "wait_mean_s", "decode_tokens_per_s", "session_p99_s"):
+        assert physical[name] == close(published[name], rel=1e-9)
+
+
+# -- disturbances --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["ledger", "physical"])
+def test_that_slow_replicas_take_longer_for_what_starts_then(mode):
+    instance, replicas = two_and_two()
+    common = {"solution": replicas, "arrivals": at(0, 100), "mode": mode}
+    found = one(instance, slow="prefill-1:3@0-1,decode-1:2@90-200", **common)
+    assert found["session_mean_s"] == close((1.2 + 2 + 0.4 + 4) / 2)
+
+
+def test_that_misjudged_replicas_are_shunned_though_they_are_fast():
+    instance, replicas = two_and_two()
+    common = {"solution": replicas, "arrivals": at(0, 0, 0, 0)}
+    joined = logged(instance, "prefill", misjudge="prefill-1:10,decode-1:0.1", **common)
+    assert [name[-1] for _, name, _ in sorted(joined)] == list("1222")
+    # a2 is believed to decode in 0.02 s, so that it is always about to be free.
+    joined = logged(instance, "transfer", misjudge="decode-1:0.01", **common)
+    assert [name[-1] for _, name, _ in sorted(joined)] == list("1121")
+
+
+@pytest.mark.parametrize("mode", ["ledger", "physical"])
+def test_that_answers_may_be_longer_than_believed(mode):
+    instance, replicas = two_and_two()
+    arrivals = at(0, output_tokens=[50], input_tokens=[100], actual_output_tokens=[75])
+    found = one(instance, solution=replicas, arrivals=arrivals, mode=mode)
+    assert found["session_mean_s"] == close(0.4 + 3.0)
+    assert found["per_token_s"] == close(3.4 / 75)
+    found = one(instance, solution=replicas, arrivals=at(0), actual="uniform:2:2", mode=mode)
+    assert found["session_mean_s"] == close(0.4 + 4.0)
+
+
+def test_that_what_is_overdue_is_believed_to_end_now():
+    instance, replicas = two_and_two()
+    lengths = {"input_tokens": [100] * 3, "output_tokens": [50] * 3}
+    arrivals = at(0, 1, 3, actual_output_tokens=[500, 500, 1], **lengths)
+    joined = logged(instance, "transfer", solution=replicas, arrivals=arrivals)
+    # a2 was to be free at 2.4 and is at 20.4; b2, from 1.4 on, is believed to be free at 5.4.
+    assert [name[-1] for _, name, _ in sorted(joined)] == list("121")
+
+
+@pytest.mark.parametrize("mode", ["ledger", "physical"])
+def test_that_a_failing_replica_loses_prompts_and_caches(mode):
+    instance, replicas = two_and_two()
+    common = {"solution": replicas, "arrivals": at(0), "mode": mode}
+    found = one(instance, fail="prefill-1@0.1-5", **common)
+    assert (found["restarts"], found["session_mean_s"]) == (1, close(0.1 + 0.8 + 2))
+    # What decodes from 0.4 on is lost at 1.4, read again, and decoded in 4 s on the other.
+    found = one(instance, fail="decode-1@1.4-50", **common)
+    assert (found["restarts"], found["session_mean_s"]) == (1, close(1.4 + 0.4 + 4))
+    assert found["wait_mean_s"] == close(1.4)
+    found = one(instance, fail="decode-1@1.4-50,decode-2@0-2", **common)
+    assert (found["completed"], found["rejected"]) == (0, 1)
+    assert found["wait_p90_s"] is None
+
+
+@pytest.mark.parametrize("mode", ["ledger", "physical"])
+def test_that_those_who_wait_for_a_slot_keep_what_was_read(mode):
+    instance, replicas = two_and_two()
+    arrivals = at(0, 0, 0)
+    # The third is read at 0.8 and waits for a2; that fails at 1, and it waits for b2 until 4.8.
+    claims = logged(
+        instance, "transfer", solution=replicas, arrivals=arrivals, mode=mode, fail="decode-1@1-50"
+    )
+    assert [(n, name) for n, name, time in sorted(claims)][-1] == (2, "decode-2")
+    again = logged(
+        instance, "prefill", solution=replicas, arrivals=arrivals, mode=mode, fail="decode-1@1-50"
+    )
+    assert sorted(n for n, _, _ in again) == [0, 0, 1, 2]
+
+
+def test_that_a_replica_that_returns_is_seen_again():
+    instance, replicas = two_and_two()
+    common = {"solution": replicas, "arrivals": at(0, 10), "fail": "decode-1@0-5,decode-1@3-7"}
+    joined = logged(instance, "transfer", **common)
+    assert [name for _, name, _ in joined] == ["decode-2", "decode-1"]
+
+
+# -- what must always hold -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("mode", ["ledger", "physical"])
+@pytest.mark.parametrize(
+    "options", [{}, {"actual": "exponential", "slow": "decode-1:3@20-90", "misjudge": "decode-2:2"}]
+)
+def test_that_every_run_drains_and_keeps_its_slots(policy, mode, options):
+    instance = shardopt.generate("replica-clustering", "e2llm-testbed")
+    replicas = shardopt.solve(instance, "packing-dp")
+    lines = []
+    found = one(
+        *(instance, policy),
+        **{"solution": replicas, "arrivals": "gamma:0.5:2", "requests": 300, "mode": mode},
+        **options,
+        log=lines.append,
+    )
+    assert (found["completed"], found["rejected"]) == (300, 0)
+    slots = {
+        f"decode-{n}": made.batch * len(made.stages)
+        for n, made in enumerate(
+            (made for made in replicas.solution.replicas if made.role == "decode"), start=1
+        )
+    }
+    inside, area, last, held = 0, 0.0, 0.0, dict.fromkeys(slots, 0)
+    for event in lines:
+        now, kind = event["time_s"], event["event"]
+        area += inside * (now - last)
+        last = now
+        inside += (kind == "arrival") - (kind == "end")
+        if kind in ("transfer", "end"):
+            held[event["replica"]] += 1 if kind == "transfer" else -1
+            assert 0 <= held[event["replica"]] <= slots[event["replica"]]
+    assert inside == 0
+    assert area == close(found["session_mean_s"] * 300, rel=1e-9)  # Little's law
+    assert all(0 < used <= 1 for used in found["utilisation"].values())
+
+
+def test_that_the_same_seed_gives_the_same_bytes():
+    instance = make("abb")
+    common = {"arrivals": "poisson:0.9", "requests": 200, "seed": 5, "actual": "exponential"}
+    first, again = (shardopt.simulate(instance, list(POLICIES), **common) for _ in range(2))
+    assert json.dumps(first) == json.dumps(again)
+
+
+@pytest.mark.parametrize(
+    ("options", "place"),
+    [
+        ({"slow": "decode-2:3@0-1"}, "slow"),
+        ({"fail": "a1@0-1"}, "prefill-1, decode-1"),
+        ({"mode": "fast"}, "mode"),
+        ({"actual": "normal"}, "actual"),
+        ({"policies": "jqs"}, "did you mean jsq"),
+        ({"no_backoff": True}, "no_backoff"),
+        ({"arrivals": "poisson:0"}, "poisson"),
+        ({"requests": 0}, "requests"),
+        ({"requests": None}, "requests"),
+    ],
+)
+def test_that_bad_options_are_refused(options, place):
+    options = {"policies": "jsq", "requests": 5, "solution": AB_BEST} | options
+    with pytest.raises(InputError, match=place):
+        shardopt.simulate(page_instance(), **options)
+
+
+def test_that_no_replicas_mean_no_plan_and_that_this_is_proven():
+    with pytest.raises(NoPlanError) as caught:
+        one(make("a"), requests=1)
+    assert caught.value.proven
