@@ -70,7 +70,8 @@ def fit(timings: Sequence[Timing]) -> Rates:
     most = (measured[:, None] / work).min(axis=0)
 
     def off_by(log_cost: FloatArray) -> FloatArray:
-        return np.log(work @ np.exp(log_cost) / measured)
+        logs: FloatArray = np.log(work @ np.exp(log_cost) / measured)
+        return logs
 
     bounds = (np.log(most / MOST_ABOVE), np.log(2 * most))
     found = least_squares(off_by, np.log(most / 2), bounds=bounds, loss="soft_l1", f_scale=0.1)
