@@ -200,8 +200,10 @@ def _draw(published: Published, setting: tuple[float, int], seed: int) -> dict[s
 def _topology(preset: str) -> dict[str, str]:
     """Return the file with the original graph of a preset, if there is one."""
     folder, network = os.environ.get("BENCH_TOPOLOGIES"), preset.split("-")[1]
-    found = [] if folder is None else sorted(Path(folder).glob(f"*{network}.*"))
-    return {"topology": str(found[0])} if found else {}
+    if folder is None:
+        return {}
+    names = [path for end in ("json", "graph") for path in Path(folder).glob(f"*{network}.{end}")]
+    return {"topology": str(names[0])} if names else {}
 
 
 def _mean(values: list[float]) -> str:
