@@ -86,7 +86,7 @@ def require_known_keys(value: Any, schema: type[StrictModel], path: str) -> None
             raise InputError(
                 f"an unknown key{_hint(key, schema.model_fields)}", _keys(schema), place
             )
-        nested = _schema_in(schema.model_fields[key].annotation)
+        nested = schema_in(schema.model_fields[key].annotation)
         if nested is not None and isinstance(inner, list):
             for n, item in enumerate(inner):
                 require_known_keys(item, nested, f"{place}[{n}]")
@@ -94,11 +94,11 @@ def require_known_keys(value: Any, schema: type[StrictModel], path: str) -> None
             require_known_keys(inner, nested, place)
 
 
-def _schema_in(annotation: Any) -> type[StrictModel] | None:
+def schema_in(annotation: Any) -> type[StrictModel] | None:
     """Return the schema that an annotation is, or that its list holds."""
     if isinstance(annotation, type) and issubclass(annotation, StrictModel):
         return annotation
-    inside = (_schema_in(argument) for argument in get_args(annotation))
+    inside = (schema_in(argument) for argument in get_args(annotation))
     return next((schema for schema in inside if schema is not None), None)
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from pathlib import Path
 
 import pytest
 
 import shardopt
 from scenarios.files import TEXT, instance, scenario, write
-from shardopt.instances.scenario.read import read_scenario
+from shardopt.instances.scenario.read import read_scenario, schema_in
+from shardopt.instances.scenario.schema import ScenarioFile
+from shardopt.instances.scenario.template import template
+from shardopt.instances.strict import StrictModel
 from shardopt.models.discover import problem_ids
 from shardopt.models.errors import InputError
 
@@ -192,3 +196,22 @@ def test_that_any_value_in_any_place_gives_an_instance_or_an_error(
             path = write(tmp_path, "\n".join(changed))
             with contextlib.suppress(InputError):
                 assert shardopt.load(path, problem).problem == problem
+
+
+def keys(schema: type[StrictModel]) -> set[str]:
+    """Return every key that a schema has, in it and below."""
+    found = set(schema.model_fields)
+    for field in schema.model_fields.values():
+        inner = schema_in(field.annotation)
+        found |= keys(inner) if inner else set()
+    return found
+
+
+def test_that_the_page_and_the_template_know_the_keys() -> None:
+    root = Path(__file__).parents[2]
+    page = (root / "docs" / "scenarios.md").read_text(encoding="utf-8")
+    assert {key for key in keys(ScenarioFile) if not re.search(rf"\b{key}\b", page)} == set()
+    # What the template leaves commented out has to be right as well.
+    written = re.findall(r"^#? ?(\w+) = ", template(), flags=re.MULTILINE)
+    assert set(written) <= keys(ScenarioFile)
+    assert len(written) > 25
