@@ -32,7 +32,7 @@ COLOURS = (
 LINES = ("-", (0, (5, 2)), (0, (1.2, 1.6)), (0, (6, 2, 1.2, 2)))
 SMALL_GAP = 1e-3
 """Gaps below this are drawn on a linear scale, so that 0 has a place beside the large ones."""
-_TICKS = {0.0: "0", 1e-3: "0.1 %", 1e-2: "1 %", 1e-1: "10 %", 1.0: "100 %"}
+_TICKS = {0.0: "0", 1e-3: "0.1 %", 1e-2: "1 %", 1e-1: "10 %", 0.3: "30 %", 1.0: "100 %"}
 _MOST_SIZES = 10
 _STEPS = 160
 _NAME_WIDTH = 26
@@ -260,9 +260,9 @@ def _gap_axis(ax: Axes, axis: str, values: np.ndarray) -> None:
 
 
 def _plain_log_ticks(ax: Axes, low: float, high: float) -> None:
-    """Write 0.01, 1, 100 at the ticks of a logarithmic axis, with 2 and 5 where there is room."""
+    """Write 0.01, 1, 100 at the ticks of a logarithmic axis, with more where there is room."""
     decades = np.log10(high / low)
-    factors = (1, 2, 5) if decades < 2.2 else (1,)
+    factors = (1, 1.5, 2, 3, 4, 6) if decades < 0.9 else (1, 2, 5) if decades < 2.2 else (1,)
     powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
     ticks = [f * 10.0**p for p in powers for f in factors if low <= f * 10.0**p <= high * 1.0001]
     ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)

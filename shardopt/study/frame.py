@@ -127,6 +127,13 @@ def label(solver: str, parameters: Mapping[str, Any]) -> str:
     return ":".join([solver, *(f"{key}={value}" for key, value in sorted(parameters.items()))])
 
 
+def family_of(source: str) -> str:
+    """Return what instances have in common: a preset with its options but the seed, or a folder."""
+    if ".json" in source:
+        return str(Path(source).parent)
+    return " ".join(word for word in source.split(" ") if not word.startswith("seed="))
+
+
 def sizes(frame: pd.DataFrame) -> list[str]:
     """Return the columns with the sizes of the instances in a frame, those that vary most first."""
     names = [c for c in frame.columns if c.startswith("size_") and frame[c].notna().any()]
@@ -137,6 +144,7 @@ def _described(instances: pd.DataFrame) -> pd.DataFrame:
     """Return the table of instances with their sizes as columns ``size_<name>``."""
     sizes = pd.DataFrame([json.loads(text) for text in instances["size"]])
     columns = instances[["sha256", "problem", "name", "source", "file"]].reset_index(drop=True)
+    columns["family"] = columns["source"].map(family_of)
     return pd.concat([columns, sizes.add_prefix("size_")], axis=1).rename(
         columns={"name": "instance"}
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -90,6 +92,22 @@ def instance_table(frame: pd.DataFrame) -> pd.DataFrame:
     return table.reset_index()
 
 
+def families(frame: pd.DataFrame, column: str = "gap_to_bound") -> pd.DataFrame:
+    """Return the median gap of each compared solver of one problem in each family of instances.
+
+    A row per family, ``devices=8`` before ``devices=12``: how many instances it has, on how many of
+    them the optimum is proven, and the solvers.
+    """
+    instances = frame.drop_duplicates("sha256").set_index("sha256")
+    family = instances["family"]
+    groups = instances.groupby("family")
+    table = pd.DataFrame({"instances": groups.size(), "proven": groups["proven"].sum()})
+    table = table.loc[sorted(table.index, key=_with_numbers)]
+    gaps = metrics.by_instance(metrics.compared(frame), column)
+    medians = gaps.groupby(family.reindex(gaps.index)).median()
+    return table.join(medians)
+
+
 def tests(frame: pd.DataFrame, pairs: Sequence[Pair]) -> pd.DataFrame:
     """Return the signed-rank tests of the pairs that one problem has both solvers of."""
     known = set(frame["solver"])
@@ -128,6 +146,12 @@ def _parse_pair(text: str, solvers: Sequence[str]) -> Pair:
             return first, second
     expected = "A:B, two of " + ", ".join(solvers)
     raise InputError(repr(text), expected, "--pairs")
+
+
+def _with_numbers(text: str) -> list[Any]:
+    """Return a text as a key by which the numbers in it are sorted as numbers."""
+    parts = re.split(r"(\d+(?:\.\d+)?)", text)
+    return [float(part) if n % 2 else part for n, part in enumerate(parts)]
 
 
 def _estimate(values: pd.Series, statistic: Statistic) -> float:

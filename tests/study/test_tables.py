@@ -7,6 +7,7 @@ import pytest
 
 from shardopt.models.errors import InputError
 from shardopt.study import tables
+from shardopt.study.frame import family_of
 from shardopt.study.metrics import VIRTUAL_BEST
 from study.hand import frame, proof, run
 
@@ -48,6 +49,17 @@ def test_that_the_instance_table_has_a_row_per_instance_and_solver():
     )
     assert table["outcome"].tolist() == ["1 solved, 1 unsolved", "solved"]
     assert table["runs"].tolist() == [2, 1]
+
+
+def test_that_families_are_presets_with_their_options_and_folders_and_have_medians():
+    assert family_of("cold-start/tight devices=4 seed=3") == "cold-start/tight devices=4"
+    assert family_of("some/cold-start/a.json.gz") == "some/cold-start"
+    runs = two_solvers()
+    runs["family"] = ["n=4" if name in {"i0", "i1"} else "n=12" for name in runs["instance"]]
+    table = tables.families(runs)
+    assert list(table.index) == ["n=4", "n=12"]
+    assert table[["instances", "proven"]].to_numpy().tolist() == [[2, 2], [4, 4]]
+    assert table["even"].to_dict() == pytest.approx({"n=4": 1 / 12, "n=12": (6 / 16 + 8 / 18) / 2})
 
 
 def test_that_the_published_heuristic_is_tested_against_all_others_unless_pairs_are_named():

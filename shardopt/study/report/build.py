@@ -19,6 +19,7 @@ from shardopt.study import tables
 from shardopt.study.contradictions import COLUMNS, contradictions
 from shardopt.study.figures import COLOURS, LINES, looks_of
 from shardopt.study.frame import sizes, tidy
+from shardopt.study.metrics import compared
 from shardopt.study.report import cells
 from shardopt.study.report.columns import INSTANCE_COLUMNS, SUMMARY_COLUMNS
 from shardopt.study.report.pictures import pictures
@@ -82,6 +83,8 @@ def problem_section(
         "columns": SUMMARY_COLUMNS,
         "summary": tables.summary(frame).reset_index().to_dict("records"),
         "tests": tables.tests(frame, pairs).to_dict("records"),
+        "families": tables.families(frame).reset_index().to_dict("records"),
+        "compared": list(compared(frame)["solver"].unique()),
         "looks": [
             (printable(name), look.number, look.number % len(COLOURS), LINES.index(look.line))
             for name, look in looks.items()

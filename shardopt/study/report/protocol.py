@@ -68,6 +68,7 @@ _LINES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "memory_bytes": ("memory", _bytes),
     "system": ("system", str),
     "time_limit_s": ("time limit per run", seconds),
+    "grace_s": ("hung runs are killed", lambda value: f"{seconds(value)} after the limit"),
     "build_time_included": ("time to build models included", _anything),
     "memory_limit_bytes": ("memory limit per run", _bytes),
     "threads": ("threads per run", str),
