@@ -86,7 +86,10 @@ def require_known_keys(value: Any, schema: type[StrictModel], path: str) -> None
             raise InputError(
                 f"an unknown key{_hint(key, schema.model_fields)}", _keys(schema), place
             )
-        nested = schema_in(schema.model_fields[key].annotation)
+        annotation = schema.model_fields[key].annotation
+        nested = schema_in(annotation)
+        if nested is not None and isinstance(inner, dict) and nested is not annotation:
+            raise InputError(f"[{place}]", f"[[{place}]] over each of them", place)
         if nested is not None and isinstance(inner, list):
             for n, item in enumerate(inner):
                 require_known_keys(item, nested, f"{place}[{n}]")

@@ -1,4 +1,4 @@
-r"""How long a machine takes for a block: the roofline of ``replica-clustering``, for any model.
+r"""How long a machine takes for a block of any model: its bandwidth and its peak.
 
 With W the memory bandwidth and F the arithmetic that are reached, o the overhead of a call:
 

@@ -73,12 +73,12 @@ class NetworkSection(StrictModel):
 class Assumptions(StrictModel):
     """What programs reach of the makers' figures.
 
-    ``reached_peak``, ``reached_bandwidth``, ``call_overhead`` and the latency of a network are
-    those of the presets of ``replica-clustering``, ``usable_memory`` that of
-    ``partition-schedule``: our choices there. ``reached_link`` was measured (920 Mb/s of a
-    gigabit, arXiv 2606.03770, section V); ``reached_wifi`` and ``reached_storage`` are guesses.
-    ``round_trip_overhead`` is what a program adds to each round trip of a session; without it
-    a problem takes what was measured for the program that it is about.
+    ``usable_memory``, ``reached_peak``, ``reached_bandwidth``, ``call_overhead`` and the latency
+    of a network are those of generator presets, where they are choices of ours (docs/scenarios.md
+    says of which). ``reached_link`` was measured: 920 Mb/s of a gigabit, arXiv 2606.03770.
+    ``reached_wifi`` and ``reached_storage`` are guesses. ``round_trip_overhead`` is what a
+    program adds to each round trip of a session; without it a problem takes what was measured
+    for the program that it is about.
     """
 
     usable_memory: Annotated[Share, AbsentOr] = 0.8

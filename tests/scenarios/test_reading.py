@@ -25,6 +25,7 @@ LAST = 'storage = "sata-ssd"'
     [
         ("input_tokens", "input_token", "workload.input_token", "did you mean input_tokens", ""),
         ("[workload]", "[work]", "work", "network or workload?", "one of"),
+        ("[network]", "[[network]]", "network", "link", "an object"),
         ('memory = "16 GB"', 'memroy = "16 GB"', "machines[2].memroy", "mean memory?", ""),
         ("rtx-3060", "rtx-360", "machines[0].device", "rtx-3060", "shardopt catalogue"),
         ("orin-nano-8", "orin", "machines[1].device", "did you mean", "device"),
@@ -95,6 +96,7 @@ def test_that_a_pair_has_to_be_two_machines_with_a_way_of_their_own(
 @pytest.mark.parametrize(
     ("machines", "place"),
     [
+        ("machines = {}", "machines"),
         ("machines = 3", "machines"),
         ("machines = [1]", "machines[0]"),
         ("machines = []", "machines"),
