@@ -25,6 +25,7 @@ from partition_schedule_exact import (
     testbeds,
 )
 from partition_schedule_gaps import BEST_AT_ITS_CUTS, gap_table, ours, price_table
+from partition_schedule_online import speed
 from rich.table import Table
 
 from shardopt.solvers.partition_schedule import Arts
@@ -154,4 +155,5 @@ CASES: Cases = {
     "anomalies": anomalies,
     "gaps": gaps,
     "prices": prices,
+    "online-speed": speed,
 }

@@ -10,6 +10,7 @@ from typing import Any
 
 from harness import Cases, Row, run
 from replica_clustering_gaps import gap_table
+from replica_clustering_online import speed
 from rich.table import Table
 
 from shardopt import generate
@@ -142,4 +143,5 @@ CASES: Cases = {
     "direct": direct,
     "searches": searches,
     "gaps": gaps,
+    "online-speed": speed,
 }
