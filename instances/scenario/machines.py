@@ -57,20 +57,17 @@ def _equal_ones(entry: MachineEntry, file: ScenarioFile, folder: Path, place: st
     device, storage = _described(entry.device, folder, f"{place}.device")
     if device is None:
         _require_own_figures(entry, place)
+    memory = _figure(entry.memory, device, "memory_bytes")
+    bandwidth = _figure(entry.memory_bandwidth, device, "memory_bytes_per_s")
+    speed = _figure(entry.speed, device, "fp16_flops_per_s")
     usable = assumed.usable_memory if entry.usable is None else entry.usable
     machine = Machine(
         place=place,
         name=entry.name or (device.name if device else ""),
         title=device.title if device else "own figures",
-        memory_bytes=_share(usable, entry.memory, _figure(device, "memory_bytes")),
-        memory_bytes_per_s=_own_or_reached(
-            assumed.reached_bandwidth,
-            entry.memory_bandwidth,
-            _figure(device, "memory_bytes_per_s"),
-        ),
-        flops_per_s=_own_or_reached(
-            assumed.reached_peak, entry.speed, _figure(device, "fp16_flops_per_s")
-        ),
+        memory_bytes=usable * memory.value,
+        memory_bytes_per_s=reached(bandwidth, assumed.reached_bandwidth),
+        flops_per_s=reached(speed, assumed.reached_peak),
         load_bytes_per_s=_load_rate(entry.storage, storage, assumed, f"{place}.storage"),
         link_bytes_per_s=_own_link_or(entry.link, file, f"{place}.link"),
         tier=entry.tier,
@@ -104,23 +101,12 @@ def _require_own_figures(entry: MachineEntry, place: str) -> None:
             raise InputError("nothing", expected, f"{place}.{field}")
 
 
-def _figure(device: DeviceEntry | None, field: str) -> Figure | None:
-    figure: Figure | None = None if device is None else getattr(device, field)
+def _figure(own: float | None, device: DeviceEntry | None, field: str) -> Figure:
+    """Return the entry's own figure, a peak like those of the makers, or else the device's."""
+    if own is not None:
+        return Figure(value=own, flag="specified", source="the scenario")
+    figure: Figure = getattr(device, field)
     return figure
-
-
-def _share(share: float, own: float | None, figure: Figure | None) -> float:
-    """Return a share of an own figure, or of the device's if there is none."""
-    if own is None and figure is not None:
-        return share * figure.value
-    return share * (own or 0.0)
-
-
-def _own_or_reached(share: float, own: float | None, figure: Figure | None) -> float:
-    """Return what is reached of an own figure, which is a peak, or of the device's."""
-    if own is None and figure is not None:
-        return reached(figure, share)
-    return _share(share, own, figure)
 
 
 def _own_link_or(own: float | str | None, file: ScenarioFile, place: str) -> float:

@@ -16,31 +16,40 @@ Hops = tuple[tuple[Hop | None, ...], ...]
 
 def hops_of(file: ScenarioFile, machines: Sequence[Machine]) -> Hops:
     """Return the way between every two machines: the slower of their links, or their own."""
-    names, latency = [m.name for m in machines], file.network.latency
-    hops: list[list[Hop | None]] = [
-        [None if a is b else _through_both(a, b, latency) for b in machines] for a in machines
-    ]
-    seen: dict[frozenset[int], str] = {}
-    for n, pair in enumerate(file.network.pairs):
-        place = f"network.pairs[{n}]"
-        i, j = (
-            position(name, names, f"{place}.between[{k}]") for k, name in enumerate(pair.between)
-        )
-        if i == j:
-            raise InputError(shown(pair.between), "two different machines", f"{place}.between")
-        if frozenset((i, j)) in seen:
-            expected = f"another pair than {seen[frozenset((i, j))]}"
-            raise InputError(shown(pair.between), expected, f"{place}.between")
-        seen[frozenset((i, j))] = place
-        if pair.link is None and pair.latency is None:
-            raise InputError("nothing", "a link, a latency or both", place)
+    latency = file.network.latency
+    hops = [[None if a is b else _through_both(a, b, latency) for b in machines] for a in machines]
+    for n, (i, j) in enumerate(_pairs(file, [m.name for m in machines])):
         usual = _through_both(machines[i], machines[j], latency)
-        rate = usual.bytes_per_s
-        if pair.link is not None:
-            rate = link_rate(pair.link, file.assumptions, f"{place}.link")
-        way = Hop(rate, usual.latency_s if pair.latency is None else pair.latency)
-        hops[i][j] = hops[j][i] = way
+        hops[i][j] = hops[j][i] = _own_way(file, n, usual)
     return tuple(map(tuple, hops))
+
+
+def _pairs(file: ScenarioFile, names: Sequence[str]) -> list[tuple[int, int]]:
+    """Return the positions of the machines of each pair; no pair stands there twice."""
+    found: dict[tuple[int, int], int] = {}
+    for n, pair in enumerate(file.network.pairs):
+        place = f"network.pairs[{n}].between"
+        first, second = (position(m, names, f"{place}[{k}]") for k, m in enumerate(pair.between))
+        if first == second:
+            raise InputError(shown(pair.between), "two different machines", place)
+        ends = min(first, second), max(first, second)
+        if ends in found:
+            expected = f"another pair than network.pairs[{found[ends]}]"
+            raise InputError(shown(pair.between), expected, place)
+        found[ends] = n
+    return list(found)
+
+
+def _own_way(file: ScenarioFile, n: int, usual: Hop) -> Hop:
+    pair, place = file.network.pairs[n], f"network.pairs[{n}]"
+    rate, latency = usual.bytes_per_s, usual.latency_s
+    if pair.link is None and pair.latency is None:
+        raise InputError("nothing", "a link, a latency or both", place)
+    if pair.link is not None:
+        rate = link_rate(pair.link, file.assumptions, f"{place}.link")
+    if pair.latency is not None:
+        latency = pair.latency
+    return Hop(rate, latency)
 
 
 def _through_both(a: Machine, b: Machine, latency_s: float) -> Hop:

@@ -11,6 +11,7 @@ import pytest
 
 import shardopt
 from scenarios.files import TEXT, instance, scenario, write
+from shardopt.export.deployment import Pipeline
 from shardopt.instances.catalogue.transformer import (
     Block,
     Experts,
@@ -24,7 +25,7 @@ from shardopt.instances.scenario.build import instance_of
 from shardopt.instances.scenario.data import Scenario
 from shardopt.instances.scenario.read import read_scenario
 from shardopt.instances.scenario.roofline import Times
-from shardopt.models.discover import problem_ids
+from shardopt.models.discover import part, problem_ids
 from shardopt.models.errors import InputError
 from shardopt.models.replica_clustering.data import Workload
 
@@ -336,3 +337,45 @@ def test_that_the_order_of_machines_does_not_matter(tmp_path: Path, problem: str
         hops=tuple(tuple(made.hops[i][j] for j in order) for i in order),
     )
     assert optimum(permuted, problem) == pytest.approx(optimum(made, problem), rel=1e-6)
+
+
+def needed_bytes(made: Scenario, problem: str, pipeline: Pipeline, stage: int) -> float:
+    """Return what an engine keeps on a stage: weights, caches, and the ends where it puts them."""
+    sizes, asked = made.model.sizes, made.workload
+    holding, last = pipeline.stages[stage], len(pipeline.stages) - 1
+    tokens = asked.cached_tokens
+    if problem == "replica-clustering":
+        each = asked.input_tokens + (asked.output_tokens if pipeline.role == "decode" else 0)
+        tokens = (pipeline.batch or 0) * len(pipeline.stages) * each
+    need = sum(
+        sizes.block_weight_bytes(block) + tokens * made.model.cache_bytes_per_token(block)
+        for block in sizes.blocks[holding.start : holding.stop]
+    )
+    if problem == "block-placement":  # PETALS: at the client
+        return need
+    if last == 0:
+        return need + made.model.ends_bytes
+    return (
+        need
+        + (sizes.embedding_bytes if stage == 0 else 0)
+        + (sizes.head_bytes if stage == last else 0)
+    )
+
+
+@pytest.mark.parametrize("problem", problem_ids())
+def test_that_everything_that_an_engine_keeps_fits(tmp_path: Path, problem: str) -> None:
+    made = scenario(tmp_path, ("sessions = 2", "sessions = 8"))
+    used = 0.0
+    for factor in (0.1, 0.25, 0.5):
+        tight = scaled(made, memory_bytes=factor)
+        plan = shardopt.solve(instance_of(tight, problem)).solution
+        if plan is None:
+            continue
+        exported = part(problem, "", "export").deployment(instance_of(tight, problem), plan)
+        room = {machine.name: machine.memory_bytes for machine in tight.machines}
+        for pipeline in exported.pipelines:
+            for stage, holding in enumerate(pipeline.stages):
+                share = needed_bytes(tight, problem, pipeline, stage) / room[holding.device]
+                assert share <= 1 + 1e-9
+                used = max(used, share)
+    assert used > 0.8  # and the room is not left empty
