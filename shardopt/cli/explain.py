@@ -10,6 +10,7 @@ import click
 
 from shardopt.cli.console import print_json, stdout_console
 from shardopt.cli.failures import NONE_FOUND
+from shardopt.cli.problem import problem_option
 from shardopt.explain.engine import OnStep
 
 
@@ -22,13 +23,20 @@ Exit codes: 0 explained, whether there is a plan or not; 2 bad input;
 4 neither a plan was found nor proven that there is none."""
 )
 @click.argument("instance_file", metavar="INSTANCE")
+@problem_option
 @click.option("--solver", default="exact", show_default=True, metavar="NAME", help="An exact one.")
 @click.option("--time-limit", type=float, default=60.0, show_default=True, metavar="S")
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N")
 @click.option("--threads", type=int, default=2, show_default=True, metavar="N")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 def command(
-    instance_file: str, solver: str, time_limit: float, seed: int, threads: int, as_json: bool
+    instance_file: str,
+    problem: str | None,
+    solver: str,
+    time_limit: float,
+    seed: int,
+    threads: int,
+    as_json: bool,
 ) -> int:
     """Say why there is no plan and what would mend that, or what binds and what would help.
 
@@ -42,7 +50,7 @@ def command(
     from shardopt.explain import explain
     from shardopt.explain.text import explanation_text
 
-    instance = shardopt.load(instance_file)
+    instance = shardopt.load(instance_file, problem)
     with _steps() as on_step:
         found = explain(
             instance, solver, time_limit=time_limit, seed=seed, threads=threads, on_step=on_step

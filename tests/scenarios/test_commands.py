@@ -89,6 +89,12 @@ def test_that_the_exported_model_is_that_of_the_scenario() -> None:
     assert "mine/copy" in other
 
 
+def test_that_a_scenario_is_explained() -> None:
+    run("new cluster.toml")
+    told = run("explain cluster.toml --problem block-placement").stdout
+    assert "without workstation" in told
+
+
 def test_that_the_template_says_what_it_is_for() -> None:
     for problem in problem_ids():
         run(f"new {problem}.toml --problem {problem}")
