@@ -72,8 +72,10 @@ def simulate(
         raise InputError(str(seed), "an integer from 0 to 2147483647", "seed")
     function = side.load()
     parsed = parse_options("simulate", function, options)
+    form = arrivals if isinstance(arrivals, str) else "given"
     if arrivals is None:
         arrivals = side.arrivals(instance)
+        form = arrivals if isinstance(arrivals, str) else "the instance's own"
     arriving = _requests(instance, arrivals, requests, seed)
     plan = _plan(instance, solution)
     found = function(instance, names, arriving, plan, seed, log, **parsed)
@@ -85,7 +87,7 @@ def simulate(
         "versions": {name: importlib.metadata.version(name) for name in ("shardopt", "numpy")},
         "seed": seed,
         "arrivals": {
-            "form": arrivals if isinstance(arrivals, str) else "given",
+            "form": form,
             "requests": len(arriving),
             "rate_per_s": arriving.rate_per_s,
         },

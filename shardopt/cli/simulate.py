@@ -109,6 +109,7 @@ def command(
     else:
         console = stdout_console()
         console.print(_metrics(found["policies"]))
+        console.print(_others(found["policies"]))
         console.print(_utilisation(found["policies"]))
         for line in [*_differences(found["policies"]), "", *timeline_lines(found, console.width)]:
             console.print(line)
@@ -148,6 +149,18 @@ def _metrics(policies: dict[str, Any]) -> Table:
     columns = {key: heading for key, heading in COLUMNS.items() if key in rows[0][1]}
     cells = [(name, [metrics[key] for key in columns]) for name, metrics in rows]
     return _table("policy", columns.values(), cells)
+
+
+def _others(policies: dict[str, Any]) -> Table:
+    """Return a row per metric that is a number and stands in no column of the other table."""
+    names = dict.fromkeys(
+        name
+        for metrics in policies.values()
+        for name, value in metrics.items()
+        if isinstance(value, float) and name not in COLUMNS
+    )
+    rows = [(name, [metrics.get(name) for metrics in policies.values()]) for name in names]
+    return _table("also", policies, rows)
 
 
 def _utilisation(policies: dict[str, Any]) -> Table:

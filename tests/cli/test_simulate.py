@@ -122,6 +122,7 @@ def test_that_problems_with_arrivals_of_their_own_need_none(
     done = run("simulate", file, "--policy", f"{policy},random", *options)
     assert done.exit_code == 0
     assert policy in done.stdout and "utilisation" in done.stdout
+    assert ("throughput_per_s" in done.stdout) == (policy == "jsq")
     done = run("simulate", file, *options, "--json")
     found = json.loads(done.stdout)
     assert list(found["policies"]) == [policy]

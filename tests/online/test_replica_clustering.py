@@ -348,6 +348,40 @@ def test_that_every_run_drains_and_keeps_its_slots(policy, mode, options):
     assert all(0 < used <= 1 for used in found["utilisation"].values())
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_that_in_mode_physical_every_request_gets_all_its_tokens(seed):
+    """Tokens are counted anew: the pace of the slots in use, from one event to the next."""
+    instance = make("aabb", memory=1e9, cache=1.0, batch=4, link=(4000.0, 0.05), activation=1.0)
+    measured = {"decode_s_per_block": (0.01, 0.013, 0.017, 0.02), "head_decode_s": (0.0,) * 4}
+    devices = tuple(replace(device, **measured) for device in instance.devices)
+    instance = replace(instance, devices=devices)
+    pair = replica("decode", 2, ("a2", 0, 3), ("b2", 3, 4))
+    plans = plan(replica("prefill", 1, ("b1", 0, 4)), replica("decode", 4, ("a1", 0, 4)), pair)
+    rng = np.random.default_rng(seed)
+    arrivals = replace(
+        generated("poisson:1.5", 150, seed),
+        input_tokens=rng.integers(10, 100, 150),
+        output_tokens=rng.integers(1, 100, 150),
+    )
+    lines = []
+    one(instance, solution=plans, arrivals=arrivals, mode="physical", log=lines.append)
+    for name, made in (("decode-1", plans.replicas[1]), ("decode-2", pair)):
+        here = [e for e in lines if e.get("replica") == name]
+        began = {e["request"]: e["time_s"] for e in here if e["event"] == "transfer"}
+        from_s = {n: t + 0.05 + 4 * arrivals.input_tokens[n] / 4000 for n, t in began.items()}
+        had, busy, last = dict.fromkeys(began, 0.0), 0, 0.0
+        for event in here:
+            pace_s = pooled_token_s(instance, made, max(1, busy))
+            for n in had:
+                had[n] += max(0.0, event["time_s"] - max(last, from_s[n])) / pace_s
+            last = event["time_s"]
+            busy += 1 if event["event"] == "transfer" else -1
+            if event["event"] == "end":
+                n = event["request"]
+                assert had.pop(n) == close(arrivals.output_tokens[n], rel=1e-6)
+        assert len(began) > 30 and not had
+
+
 def test_that_the_same_seed_gives_the_same_bytes():
     instance = make("abb")
     common = {"arrivals": "poisson:0.9", "requests": 200, "seed": 5, "actual": "exponential"}
