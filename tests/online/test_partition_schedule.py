@@ -253,6 +253,24 @@ def test_that_what_is_misjudged_is_learnt_at_completions():
     assert [node for _, node, _ in sorted(served)] == ["a1", "a1", "a2", "a2", "a2"]
 
 
+def test_that_a_schedule_made_in_advance_keeps_what_it_believed():
+    # 10 s on a1 against 20, then 20 against 20, then 30 against 20; in truth a2 takes 2 s.
+    served = logged(FAST_AND_SLOW, "heft", arrivals=at(0, 0, 0, 100, 200), misjudge="a2:10")
+    assert [node for _, node, _ in sorted(served)] == ["a1", "a1", "a2", "a1", "a1"]
+
+
+def test_that_a_schedule_made_in_advance_keeps_its_order_when_a_node_is_slow():
+    # The long request comes first on b1, where the short one finds no gap that is long enough. So
+    # it does if the long one is late, and the short one has been there since 3.
+    tiers = [[(1, 9), (1, 9)], [(1, 9)]]
+    instance = make([(2, 1, 1, 0)], tiers, [(0, 1)], [(0, 1)], "mean-latency")
+    arrivals = at(0, 0, tokens=[4, 3])
+    usual = sorted(logged(instance, "heft", arrivals=arrivals))
+    assert [start for _, node, start in usual if node == "b1"] == [4, 8]
+    slow = sorted(logged(instance, "heft", arrivals=arrivals, slow="a1:3@0-1"))
+    assert [start for _, node, start in slow if node == "b1"] == [12, 16]
+
+
 def test_that_beliefs_move_a_fifth_of_the_way_with_each_completion():
     tables = make_tables(replace(TWINS, requests=tuple(Request(20.0 * n, 10) for n in range(4))))
     run = Run(tables, (), POLICIES["arts"], Disturbances(misjudged=((0, 0.5),)), 0)

@@ -13,8 +13,8 @@ from replica_clustering.hand import AB_BEST, make, plan, replica, with_links
 from shardopt.models.errors import InputError, NoPlanError
 from shardopt.models.requests import Requests
 from shardopt.solvers.online.arrivals import generated
-from shardopt.solvers.online.resources import Station
-from shardopt.solvers.replica_clustering.online.replicas import pooled_token_s
+from shardopt.solvers.online.resources import Slots, Station
+from shardopt.solvers.replica_clustering.online.replicas import Decoder, Visit, pooled_token_s
 
 POLICIES = ("jsq", "round-robin", "least-work", "random")
 close = pytest.approx
@@ -270,6 +270,20 @@ def test_that_what_is_overdue_is_believed_to_end_now():
     joined = logged(instance, "transfer", solution=replicas, arrivals=arrivals)
     # a2 was to be free at 2.4 and is at 20.4; b2, from 1.4 on, is believed to be free at 5.4.
     assert [name[-1] for _, name, _ in sorted(joined)] == list("121")
+
+
+def test_that_a_long_queue_is_believed_to_take_what_it_would_take():
+    decoder = Decoder(Slots(2), 1.0, 1.0, (), None)
+    visits = [Visit(n, 1.0, 4.0 + n % 3, 1.0) for n in range(500)]
+    for visit in visits:
+        decoder.queue(0.0, visit, 0.0)
+    exactly = decoder.wait_s(0.0)
+    assert exactly == close(sum(visit.output_tokens for visit in visits) / 2, abs=6)
+    for _ in range(2):
+        decoder.release(1.0, decoder.admit(0.0))  # too early: all is believed anew
+    gained = (visits[0].output_tokens + visits[1].output_tokens) / 2
+    assert decoder.wait_s(1.0) == close(exactly - gained, abs=6)
+    assert decoder.outstanding_tokens(1.0) == sum(v.output_tokens for v in visits[2:])
 
 
 @pytest.mark.parametrize("mode", ["ledger", "physical"])

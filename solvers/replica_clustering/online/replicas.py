@@ -14,6 +14,8 @@ from shardopt.solvers.online.events import SAME_TIME_S
 from shardopt.solvers.online.machines import Machine, Spell
 from shardopt.solvers.online.resources import Slots
 
+LONG_QUEUE = 100
+
 
 @dataclass(slots=True)
 class Visit:
@@ -129,6 +131,8 @@ class Decoder:
     batch: Batch | None
     waiting: deque[Visit] = field(default_factory=deque)
     held: dict[int, Visit] = field(default_factory=dict)
+    _waiting_tokens: float = 0.0
+    _waiting_s: float = 0.0  # what those who wait are believed to hold slots for, together
     _frees_s: list[float] = field(default_factory=list)
     _stale: bool = False
 
@@ -139,6 +143,8 @@ class Decoder:
         """Let a request wait in line."""
         visit.believed_s = transfer_s + visit.output_tokens * self.token_s * self.believed
         self.waiting.append(visit)
+        self._waiting_tokens += visit.output_tokens
+        self._waiting_s += visit.believed_s
         if not self._stale:
             heapreplace(self._frees_s, max(now_s, self._frees_s[0]) + visit.believed_s)
 
@@ -147,6 +153,10 @@ class Decoder:
         if not self.waiting or not self.slots.fits(1):
             return None
         visit = self.waiting.popleft()
+        self._waiting_tokens -= visit.output_tokens
+        self._waiting_s -= visit.believed_s
+        if not self.waiting:
+            self._waiting_tokens = self._waiting_s = 0.0  # no rounding is left over
         self.slots.claim(now_s, 1)
         visit.believed_end_s = now_s + visit.believed_s
         self.held[visit.number] = visit
@@ -164,6 +174,7 @@ class Decoder:
         for visit in held:
             self.release(now_s, visit)
         self.waiting.clear()
+        self._waiting_tokens = self._waiting_s = 0.0
         self._stale = True
         if self.batch is not None:
             self.batch.clear()
@@ -188,15 +199,22 @@ class Decoder:
             min(visit.output_tokens, max(0.0, visit.believed_end_s - now_s) / pace_s)
             for visit in self.held.values()
         )
-        return left + sum(visit.output_tokens for visit in self.waiting)
+        return left + self._waiting_tokens
 
     def _believe_anew(self, now_s: float) -> None:
-        """Settle when slots fall free: those that are overdue, and free ones, now."""
+        """Settle when slots fall free: those that are overdue, and free ones, now.
+
+        A long queue is spread evenly over the slots: looking at each who waits, with every end
+        that was not foreseen, would take longer and longer in overload.
+        """
         frees_s = [max(now_s, visit.believed_end_s) for visit in self.held.values()]
         frees_s += [now_s] * (int(self.slots.capacity) - len(frees_s))
+        if len(self.waiting) > LONG_QUEUE:
+            frees_s = [free_s + self._waiting_s / len(frees_s) for free_s in frees_s]
         heapify(frees_s)
-        for visit in self.waiting:
-            heapreplace(frees_s, frees_s[0] + visit.believed_s)
+        if len(self.waiting) <= LONG_QUEUE:
+            for visit in self.waiting:
+                heapreplace(frees_s, frees_s[0] + visit.believed_s)
         self._frees_s, self._stale = frees_s, False
 
 
