@@ -23,7 +23,6 @@ from gap_study import Draw, Family, Options, Study, excess
 
 from shardopt.models.result import OPTIMALITY_TOLERANCE
 
-
 MANY_SESSIONS = 100
 
 
