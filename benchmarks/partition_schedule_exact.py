@@ -63,7 +63,7 @@ def stress(fast: bool) -> list[Row]:
 def cp_sat(fast: bool) -> list[Row]:
     """The textbook constraint programme beside `exact`, on the same files."""
     sizes: list[tuple[str, dict[str, Any]]] = [
-        *(("stress", {"requests": requests}) for requests in (3, 5, 8, 10, 20)),
+        *(("stress", {"requests": requests}) for requests in (3, 5, 8)),
         *((f"hyperion-{model}", {"load": load}) for model in MODELS for load in (0.25, 1.0)),
     ]
     rows = []
