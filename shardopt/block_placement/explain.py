@@ -65,7 +65,7 @@ def groups(instance: Instance) -> Iterator[Group]:
         yield Group(
             f"memory of {names}",
             si(server.memory_bytes, "B") + each,
-            partial(_with_servers, which=found, memory_bytes=whole),
+            partial(_with_servers, which=found, memory_bytes=max(whole, server.memory_bytes)),
         )
         if server.max_blocks is not None and server.max_blocks < instance.block_count:
             yield Group(

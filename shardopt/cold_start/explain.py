@@ -71,7 +71,7 @@ def groups(instance: Instance) -> Iterator[Group]:
         yield Group(
             f"memory of {named(names)}",
             f"{si(have, 'B')} each" if len(found) > 1 else si(have, "B"),
-            partial(_with_memory, which=found, memory_bytes=whole),
+            partial(_with_memory, which=found, memory_bytes=max(whole, have)),
         )
     runs = equal_runs(b.weight_bytes for b in instance.blocks)
     if len(runs) > _MOST_KINDS:

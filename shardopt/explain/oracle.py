@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,8 +12,10 @@ from shardopt.models.result import AnySolution, Result
 from shardopt.solvers.budget import Budget
 from shardopt.solvers.registry import SolverRow
 
-FIRST_LIMIT_S = 1.0
+FIRST_LIMIT_S = 2.0
 """The first attempt at an instance; a plan found by then says as much as the best one."""
+LEAST_LIMIT_S = 0.01
+"""What a solver is given when time is up already."""
 PATIENCE = 4.0
 """Each further attempt may take this many times as long."""
 
@@ -91,10 +94,11 @@ class Oracle:
         if start is not None and not (self.row.warm_start and is_plan(instance, start)):
             start = None
         self.solves += 1
+        seconds = max(LEAST_LIMIT_S, min(limit, self.left()))
         result = solve(
             instance,
             self.row.name,
-            time_limit=max(0.01, min(limit, self.left())),
+            time_limit=seconds if math.isfinite(seconds) else None,
             seed=self._seed,
             threads=self._threads,
             start=start,

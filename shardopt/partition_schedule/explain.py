@@ -88,11 +88,11 @@ def groups(instance: Instance) -> Iterator[Group]:
     """Yield the memory of each tier, the weights of each kind of block, the rule of no gaps."""
     whole = sum(block.weight_bytes for block in instance.blocks)
     for j, tier in enumerate(instance.tiers):
-        largest = max(node.memory_bytes for node in tier.nodes)
+        largest, every = max(node.memory_bytes for node in tier.nodes), range(len(tier.nodes))
         yield Group(
             f"memory of {printable(tier.name)}",
             f"{si(largest, 'B')} on its largest node",
-            partial(_with_memory, j=j, which=range(len(tier.nodes)), memory_bytes=whole),
+            partial(_with_memory, j=j, which=every, memory_bytes=max(whole, largest)),
         )
     runs = equal_runs(block.weight_bytes for block in instance.blocks)
     if len(runs) > _MOST_KINDS:

@@ -77,11 +77,11 @@ def groups(instance: Instance) -> Iterator[Group]:
     """Yield the memory of each device, what fills it, the rate, the batch, one role a device."""
     model, workload, whole = instance.model, instance.workload, _whole_bytes(instance)
     for found in alike(instance.devices, lambda d: d.memory_bytes):
-        have = si(instance.devices[found[0]].memory_bytes, "B")
+        have = instance.devices[found[0]].memory_bytes
         yield Group(
             f"memory of {named([instance.devices[i].name for i in found])}",
-            f"{have} each" if len(found) > 1 else have,
-            partial(_with_memory, which=found, memory_bytes=whole),
+            f"{si(have, 'B')} each" if len(found) > 1 else si(have, "B"),
+            partial(_with_memory, which=found, memory_bytes=max(whole, have)),
         )
     yield Group(
         "weights of the blocks",
