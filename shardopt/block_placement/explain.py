@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
+from shardopt.block_placement.altered import (
+    with_copies,
+    with_only,
+    with_round_trips,
+    with_servers,
+    with_sessions,
+)
 from shardopt.explain.parts import (
     MOST_COPIES,
     Binding,
@@ -15,12 +22,11 @@ from shardopt.explain.parts import (
     Mend,
     Rung,
     alike,
-    free_names,
     grid,
     named,
     one_of,
 )
-from shardopt.models.block_placement.data import Client, Instance, Server, Solution
+from shardopt.models.block_placement.data import Client, Instance, Solution
 from shardopt.models.block_placement.evaluate import blocks_run, objective, step_s, stops_of
 from shardopt.models.block_placement.tables import make_tables
 from shardopt.units import si
@@ -65,20 +71,20 @@ def groups(instance: Instance) -> Iterator[Group]:
         yield Group(
             f"memory of {names}",
             si(server.memory_bytes, "B") + each,
-            partial(_with_servers, which=found, memory_bytes=max(whole, server.memory_bytes)),
+            partial(with_servers, which=found, memory_bytes=max(whole, server.memory_bytes)),
         )
         if server.max_blocks is not None and server.max_blocks < instance.block_count:
             yield Group(
                 f"limit of blocks of {names}",
                 f"{server.max_blocks} blocks{each}",
-                partial(_with_servers, which=found, max_blocks=None),
+                partial(with_servers, which=found, max_blocks=None),
             )
     for client in instance.clients:
         if client.sessions > 1:
             yield Group(
                 f"sessions of {named([client.name])}",
                 f"{client.sessions} at once and not just one",
-                partial(_with_sessions, sessions={client.name: 1}),
+                partial(with_sessions, sessions={client.name: 1}),
             )
     yield Group(
         "weights of the blocks",
@@ -129,17 +135,17 @@ def _mends_of_server(instance: Instance, found: tuple[int, ...]) -> Iterator[Men
     step, steps = grid(whole - have)
 
     def more(n: int) -> Rung:
-        made = _with_servers(instance, found[:1], memory_bytes=have + n * step)
+        made = with_servers(instance, found[:1], memory_bytes=have + n * step)
         words = f"{si(n * step, 'B')} more, {si(have + n * step, 'B')} in all"
         return Rung(made, n * step, n * step / room, words)
 
     def another(n: int) -> Rung:
-        made = _with_copies(instance, found[0], n)
+        made = with_copies(instance, found[0], n)
         return Rung(made, n, n * have / room, f"{n} more of {si(have, 'B')}")
 
     def higher(n: int) -> Rung:
         limit = (server.max_blocks or 0) + n
-        made = _with_servers(instance, found, max_blocks=limit)
+        made = with_servers(instance, found, max_blocks=limit)
         share = n * len(found) / (instance.block_count * len(instance.servers))
         return Rung(made, n, share, f"{limit} blocks each for {server.max_blocks}")
 
@@ -156,7 +162,7 @@ def _fewer_sessions(instance: Instance) -> Iterator[Mend]:
     for client in instance.clients:
 
         def fewer(n: int, client: Client = client) -> Rung:
-            made = _with_sessions(instance, {client.name: client.sessions - n})
+            made = with_sessions(instance, {client.name: client.sessions - n})
             return Rung(made, n, n / total, f"{client.sessions - n} for {client.sessions}")
 
         if client.sessions > 1:
@@ -167,7 +173,7 @@ def _fewer_sessions(instance: Instance) -> Iterator[Mend]:
         kept = {c.name: max(1, c.sessions * (1000 - n) // 1000) for c in instance.clients}
         left = sum(kept.values())
         words = f"{left} in all for {total}"
-        return Rung(_with_sessions(instance, kept), total - left, 1 - left / total, words)
+        return Rung(with_sessions(instance, kept), total - left, 1 - left / total, words)
 
     if len(instance.clients) > 1 and total > len(instance.clients):
         yield Mend("all-sessions", "fewer sessions of every client", "sessions", 1000, thinned)
@@ -180,13 +186,13 @@ def changes(instance: Instance) -> Iterator[Change]:
     for found in types:
         if len(servers) > 1:
             name = one_of([servers[j].name for j in found])
-            made = _with_only(instance, [j for j in range(len(servers)) if j != found[0]])
+            made = with_only(instance, [j for j in range(len(servers)) if j != found[0]])
             yield Change("without", servers[found[0]].name, f"without {name}", made, "harder")
     for found in types:
-        made, like = _with_copies(instance, found[0], 1), servers[found[0]].name
+        made, like = with_copies(instance, found[0], 1), servers[found[0]].name
         yield Change("another", like, f"another server like {like}", made, "easier")
     if len(servers) > 1:
-        made = _with_round_trips(instance, range(len(servers)))
+        made = with_round_trips(instance, range(len(servers)))
         yield Change("latency", "all links", "half of all round trips", made, "easier")
     for found in types:
         yield from _better(instance, found[0], one_of([servers[j].name for j in found]))
@@ -194,19 +200,19 @@ def changes(instance: Instance) -> Iterator[Change]:
 
 def _better(instance: Instance, j: int, name: str) -> Iterator[Change]:
     server = instance.servers[j]
-    made = _with_servers(instance, [j], memory_bytes=2 * server.memory_bytes)
+    made = with_servers(instance, [j], memory_bytes=2 * server.memory_bytes)
     yield Change("memory", server.name, f"{name}: twice the memory", made, "easier")
-    made = _with_servers(
+    made = with_servers(
         instance,
         [j],
         decode_s_per_block=server.decode_s_per_block / 2,
         prefill_s_per_block=server.prefill_s_per_block / 2,
     )
     yield Change("compute", server.name, f"{name}: twice as fast", made, "easier")
-    made = _with_round_trips(instance, [j])
+    made = with_round_trips(instance, [j])
     yield Change("latency", server.name, f"{name}: half the round trip", made, "easier")
     if server.max_blocks is not None and server.max_blocks < instance.block_count:
-        made = _with_servers(instance, [j], max_blocks=None)
+        made = with_servers(instance, [j], max_blocks=None)
         yield Change("max-blocks", server.name, f"{name}: no limit of blocks", made, "easier")
 
 
@@ -243,52 +249,3 @@ def _whole_bytes(instance: Instance) -> float:
     """Return what a server needs that hosts everything for everybody."""
     caches = instance.cache_bytes_per_session * instance.session_count
     return instance.block_count * (instance.weight_bytes + caches)
-
-
-def _with_servers(instance: Instance, which: Sequence[int], **numbers: float | None) -> Instance:
-    servers: list[Server] = list(instance.servers)
-    for j in which:
-        servers[j] = replace(servers[j], **numbers)  # type: ignore[arg-type]
-    return replace(instance, servers=tuple(servers), petals=None)
-
-
-def _with_sessions(instance: Instance, sessions: dict[str, int]) -> Instance:
-    clients = tuple(replace(c, sessions=sessions.get(c.name, c.sessions)) for c in instance.clients)
-    return replace(instance, clients=clients)
-
-
-def _with_only(instance: Instance, which: Sequence[int]) -> Instance:
-    """Return the instance with these servers, in this order; some may be there several times."""
-
-    def chosen(client: Client) -> Client:
-        decode = tuple(client.decode_rtt_s[j] for j in which)
-        prefill = tuple(client.prefill_rtt_s[j] for j in which)
-        return replace(client, decode_rtt_s=decode, prefill_rtt_s=prefill)
-
-    servers = tuple(instance.servers[j] for j in which)
-    clients = tuple(chosen(client) for client in instance.clients)
-    return replace(instance, servers=servers, clients=clients, petals=None)
-
-
-def _with_copies(instance: Instance, j: int, count: int) -> Instance:
-    names = [server.name for server in instance.servers]
-    made = _with_only(instance, [*range(len(names)), *[j] * count])
-    copies = free_names(names, names[j], count)
-    servers = (
-        *instance.servers,
-        *(replace(instance.servers[j], name=name) for name in copies),
-    )
-    return replace(made, servers=servers)
-
-
-def _with_round_trips(instance: Instance, which: Sequence[int]) -> Instance:
-    """Halve the round trips to these servers, for all clients."""
-
-    def halved(values: tuple[float, ...]) -> tuple[float, ...]:
-        return tuple(t / 2 if j in which else t for j, t in enumerate(values))
-
-    clients = tuple(
-        replace(c, decode_rtt_s=halved(c.decode_rtt_s), prefill_rtt_s=halved(c.prefill_rtt_s))
-        for c in instance.clients
-    )
-    return replace(instance, clients=clients)

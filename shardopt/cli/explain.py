@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
 from shardopt.cli.console import print_json, stdout_console
 from shardopt.cli.failures import NONE_FOUND
 from shardopt.cli.problem import problem_option
-from shardopt.explain.engine import OnStep
+
+if TYPE_CHECKING:
+    from shardopt.explain.engine import OnStep
 
 
 @click.command(

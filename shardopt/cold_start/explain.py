@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
+from shardopt.cold_start.altered import (
+    faster_links,
+    weightless,
+    with_activations,
+    with_copies,
+    with_device,
+    with_memory,
+    without_device,
+)
 from shardopt.explain.parts import (
     MOST_COPIES,
     Binding,
@@ -15,12 +24,11 @@ from shardopt.explain.parts import (
     Rung,
     alike,
     equal_runs,
-    free_names,
     grid,
     named,
     one_of,
 )
-from shardopt.models.cold_start.data import Device, Instance, Solution
+from shardopt.models.cold_start.data import Instance, Solution
 from shardopt.models.cold_start.evaluate import StageTimes, need_bytes, timeline
 from shardopt.models.cold_start.tables import make_tables
 from shardopt.solvers.budget import Budget
@@ -71,7 +79,7 @@ def groups(instance: Instance) -> Iterator[Group]:
         yield Group(
             f"memory of {named(names)}",
             f"{si(have, 'B')} each" if len(found) > 1 else si(have, "B"),
-            partial(_with_memory, which=found, memory_bytes=max(whole, have)),
+            partial(with_memory, which=found, memory_bytes=max(whole, have)),
         )
     runs = equal_runs(b.weight_bytes for b in instance.blocks)
     if len(runs) > _MOST_KINDS:
@@ -82,11 +90,11 @@ def groups(instance: Instance) -> Iterator[Group]:
             yield Group(
                 f"weights of blocks [{start}, {stop})",
                 f"{si(sum(weights), 'B')} in all, the largest {si(max(weights), 'B')}",
-                partial(_weightless, start=start, stop=stop),
+                partial(weightless, start=start, stop=stop),
             )
     most = max(b.activation_bytes for b in instance.blocks)
     if most > 0.0:
-        yield Group("activations", f"up to {si(most, 'B')}", partial(_activations, factor=0.0))
+        yield Group("activations", f"up to {si(most, 'B')}", partial(with_activations, factor=0.0))
 
 
 def mends(instance: Instance) -> Iterator[Mend]:
@@ -100,7 +108,7 @@ def mends(instance: Instance) -> Iterator[Mend]:
         def more(n: int, k: int = found[0], step: float = step) -> Rung:
             have = instance.devices[k].memory_bytes
             words = f"{si(n * step, 'B')} more, {si(have + n * step, 'B')} in all"
-            made = _with_memory(instance, (k,), have + n * step)
+            made = with_memory(instance, (k,), have + n * step)
             return Rung(made, n * step, n * step / room, words)
 
         if whole > device.memory_bytes:
@@ -110,7 +118,7 @@ def mends(instance: Instance) -> Iterator[Mend]:
 
             def another(n: int, k: int = found[0]) -> Rung:
                 more_room = n * instance.devices[k].memory_bytes
-                made = _with_copies(instance, k, n)
+                made = with_copies(instance, k, n)
                 return Rung(made, n, more_room / room, f"{n} more of {si(more_room / n, 'B')}")
 
             what = f"more devices like {device.name}"
@@ -120,7 +128,7 @@ def mends(instance: Instance) -> Iterator[Mend]:
         factor = 1 + n / 1000
         made = instance
         for k, device in enumerate(devices):
-            made = _with_memory(made, (k,), device.memory_bytes * factor)
+            made = with_memory(made, (k,), device.memory_bytes * factor)
         return Rung(made, n / 10, n / 1000, f"each {n / 10:g} % more")
 
     most = max(whole / d.memory_bytes for d in devices)
@@ -135,7 +143,7 @@ def mends(instance: Instance) -> Iterator[Mend]:
     yield Mend("weights", "a smaller type for the weights", "factor", 2, lighter, now=1.0)
 
     def shorter(n: int) -> Rung:
-        made = _activations(instance, 1 - n / 100)
+        made = with_activations(instance, 1 - n / 100)
         return Rung(made, 1 - n / 100, n / 100, f"a prompt of {100 - n} % of the tokens")
 
     if any(b.activation_bytes for b in instance.blocks):
@@ -150,11 +158,11 @@ def changes(instance: Instance) -> Iterator[Change]:
     for found in types:
         name = one_of([devices[k].name for k in found])
         if len(devices) > 1:
-            made = _without(instance, found[0])
+            made = without_device(instance, found[0])
             yield Change("without", devices[found[0]].name, f"without {name}", made, "harder")
     for found in types:
         if star or len(devices) > 1:
-            made, like = _with_copies(instance, found[0], 1), devices[found[0]].name
+            made, like = with_copies(instance, found[0], 1), devices[found[0]].name
             yield Change("another", like, f"another device like {like}", made, "easier")
     yield from _network(instance)
     for found in types:
@@ -170,17 +178,17 @@ def _better(instance: Instance, k: int, name: str) -> Iterator[Change]:
         ("loading", "loading twice as fast", replace(device, load_bytes_per_s=2 * load)),
     ]
     for kind, words, better in twice:
-        made = _with_device(instance, k, better)
+        made = with_device(instance, k, better)
         yield Change(kind, device.name, f"{name}: {words}", made, "easier")
     if len(instance.devices) > 1:
-        made = _faster_links(instance, {k})
+        made = faster_links(instance, {k})
         yield Change("bandwidth", device.name, f"{name}: twice the bandwidth", made, "easier")
 
 
 def _network(instance: Instance) -> Iterator[Change]:
     if len(instance.devices) == 1:
         return
-    made = _faster_links(instance, set(range(len(instance.devices))))
+    made = faster_links(instance, set(range(len(instance.devices))))
     yield Change("bandwidth", "all links", "twice the bandwidth of all links", made, "easier")
     if instance.link_latency_s:
         made = replace(instance, link_latency_s=instance.link_latency_s / 2)
@@ -241,72 +249,3 @@ def _whole_bytes(instance: Instance) -> float:
 
 def _milli(factor: float) -> int:
     return max(1, int(1000 * (factor - 1)) + 1)
-
-
-def _with_device(instance: Instance, k: int, device: Device) -> Instance:
-    devices = instance.devices
-    return replace(instance, devices=(*devices[:k], device, *devices[k + 1 :]))
-
-
-def _with_memory(instance: Instance, which: Sequence[int], memory_bytes: float) -> Instance:
-    for k in which:
-        device = replace(instance.devices[k], memory_bytes=memory_bytes)
-        instance = _with_device(instance, k, device)
-    return instance
-
-
-def _weightless(instance: Instance, start: int, stop: int) -> Instance:
-    blocks = instance.blocks
-    light = tuple(replace(b, weight_bytes=0.0) for b in blocks[start:stop])
-    return replace(instance, blocks=(*blocks[:start], *light, *blocks[stop:]))
-
-
-def _activations(instance: Instance, factor: float) -> Instance:
-    blocks = tuple(
-        replace(b, activation_bytes=b.activation_bytes * factor) for b in instance.blocks
-    )
-    return replace(instance, blocks=blocks)
-
-
-def _without(instance: Instance, k: int) -> Instance:
-    devices = instance.devices[:k] + instance.devices[k + 1 :]
-    links = instance.links_bytes_per_s
-    if links is not None:
-        links = tuple(row[:k] + row[k + 1 :] for d, row in enumerate(links) if d != k)
-    return replace(instance, devices=devices, links_bytes_per_s=links)
-
-
-def _with_copies(instance: Instance, k: int, count: int) -> Instance:
-    """Add devices like the k-th; with a matrix, linked to it as fast as its fastest link."""
-    device, links = instance.devices[k], instance.links_bytes_per_s
-    names = free_names((d.name for d in instance.devices), device.name, count)
-    devices = instance.devices + tuple(replace(device, name=name) for name in names)
-    if links is not None:
-        place = [*range(len(links)), *[k] * count]
-        fastest = max(rate for d, rate in enumerate(links[k]) if d != k)
-        links = tuple(
-            tuple(
-                0.0 if i == j else fastest if place[i] == place[j] else links[place[i]][place[j]]
-                for j in range(len(place))
-            )
-            for i in range(len(place))
-        )
-    return replace(instance, devices=devices, links_bytes_per_s=links)
-
-
-def _faster_links(instance: Instance, which: set[int]) -> Instance:
-    """Double what the devices send and receive."""
-    links = instance.links_bytes_per_s
-    if links is not None:
-        links = tuple(
-            tuple(2 * rate if i in which or j in which else rate for j, rate in enumerate(row))
-            for i, row in enumerate(links)
-        )
-        return replace(instance, links_bytes_per_s=links)
-    devices = []
-    for k, d in enumerate(instance.devices):
-        up, down = d.uplink_bytes_per_s, d.downlink_bytes_per_s
-        assert up is not None and down is not None  # there is no matrix
-        faster = replace(d, uplink_bytes_per_s=2 * up, downlink_bytes_per_s=2 * down)
-        devices.append(faster if k in which else d)
-    return replace(instance, devices=tuple(devices))

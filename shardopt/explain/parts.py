@@ -104,10 +104,8 @@ def named(names: Sequence[str]) -> str:
 
 
 def one_of(names: Sequence[str]) -> str:
-    """Return the first name, and that the others would do as well."""
-    if len(names) == 1:
-        return printable(names[0], 24)
-    return f"{printable(names[0], 24)} (or another of its {len(names)})"
+    """Return a name, or that it is one of several that are alike."""
+    return named(names) if len(names) == 1 else f"one of {named(names)}"
 
 
 def equal_runs(values: Iterable[Hashable]) -> list[tuple[int, int]]:

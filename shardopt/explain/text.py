@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 from rich import box
@@ -15,6 +15,7 @@ from shardopt.explain.conflicts import Conflicts
 from shardopt.explain.explanation import Explanation
 from shardopt.explain.mending import Mended
 from shardopt.models.discover import part
+from shardopt.models.result import Result
 from shardopt.units import printable, si
 
 _MOST_BINDINGS = 12
@@ -129,40 +130,52 @@ def _feasible(found: Explanation) -> Iterator[RenderableType]:
         proof = "no bound is proven" if result.bound is None else f"bound {result.bound:.6g}"
     verdict = f"{data.OBJECTIVE_NAME} {result.objective:.7g} {data.OBJECTIVE_UNIT}, {proof}"
     yield _head(found, verdict)
-    yield _title("What binds in this plan")
-    for binding in found.bindings[:_MOST_BINDINGS]:
-        yield Text(f"  {100 * binding.share:5.1f} %  {printable(binding.words)}")
+    for kind, words in (("time", "What it consists of"), ("limit", "What is used up")):
+        chosen = [b for b in found.bindings if b.kind == kind][:_MOST_BINDINGS]
+        if chosen:
+            yield _title(words)
+        for binding in chosen:
+            yield Text(f"  {100 * binding.share:5.1f} %  {printable(binding.words)}")
     left = [c for c in found.changes if c.change.kind == "without"]
     more = [c for c in found.changes if c.change.kind != "without"]
-    if more:
-        yield _title("What each change would bring, the best first")
-        yield _changes(more, result.objective or 0.0, data.OBJECTIVE_UNIT)
-    if left:
-        yield _title("What can be spared, the least missed first")
-        yield _changes(left, result.objective or 0.0, data.OBJECTIVE_UNIT)
+    yield from _changes(more, result, "saves", "What each change would bring, the best first")
+    yield from _changes(
+        left, result, "costs", "What it would be like without, the least missed first"
+    )
 
 
-def _changes(changes: Iterable[Changed], before: float, unit: str) -> Table:
-    table = _table("change", f"then, {unit}", "saves", "")
+def _changes(
+    changes: Sequence[Changed], base: Result, gains: Literal["saves", "costs"], title: str
+) -> Iterator[RenderableType]:
+    """Yield a row for each change, and in one line all that change nothing."""
+    unit, sign = part(base.problem, "models", "data").OBJECTIVE_UNIT, 1 if gains == "saves" else -1
+    table = _table("change", f"then, {unit}", gains, "")
+    nothing = [c for c in changes if c.status == "optimal" and c.gain == (0.0, 0.0)]
     for c in changes:
-        value = "" if c.objective is None else f"{c.objective:.6g}"
-        table.add_row(printable(c.change.words), value, _gain(c, before), _verdict(c))
-    return table
+        if c not in nothing:
+            value = "" if c.objective is None else f"{c.objective:.6g}"
+            gain = _gain(c, base.objective or 0.0, sign)
+            table.add_row(printable(c.change.words), value, gain, _verdict(c))
+    if changes:
+        yield _title(title)
+    if table.row_count:
+        yield table
+    if nothing:
+        yield Text(printable("Changes nothing: " + "; ".join(c.change.words for c in nothing)))
 
 
-def _gain(changed: Changed, before: float) -> str:
-    low, high = changed.gain
+def _gain(changed: Changed, before: float, sign: int) -> str:
+    """Return the gain (with ``sign`` -1 the loss) in per cent, as an interval if it is open."""
     if changed.status in ("infeasible", "not-tried", "unknown") or not before:
         return ""
-    ends = ["?" if g is None else f"{100 * g / abs(before):+.3g}" for g in (low, high)]
+    gains = changed.gain if sign > 0 else changed.gain[::-1]
+    ends = ["?" if g is None else f"{100 * sign * g / abs(before) + 0:.3g}" for g in gains]
     return f"{ends[0]} %" if ends[0] == ends[1] else f"{ends[0]} to {ends[1]} %"
 
 
 def _verdict(changed: Changed) -> str:
     if changed.status == "infeasible":
         return "no plan without it" if changed.change.kind == "without" else "no plan"
-    if changed.status == "optimal" and changed.gain == (0.0, 0.0):
-        return "changes nothing"
     open_ends = {"feasible": "not proven", "unknown": "not found out", "not-tried": "not tried"}
     return open_ends.get(changed.status, "")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -21,9 +21,17 @@ from shardopt.explain.parts import (
     grid,
     one_of,
 )
-from shardopt.models.partition_schedule.data import Block, Instance, Link, Node, Solution, Tier
+from shardopt.models.partition_schedule.data import Instance, Solution, Tier
 from shardopt.models.partition_schedule.evaluate import objective_of, timeline
 from shardopt.models.partition_schedule.tables import make_tables
+from shardopt.partition_schedule.altered import (
+    weightless,
+    with_fillers,
+    with_links,
+    with_memory,
+    with_nodes,
+    without_tier,
+)
 from shardopt.units import printable, si
 
 _MOST_KINDS = 8
@@ -92,7 +100,7 @@ def groups(instance: Instance) -> Iterator[Group]:
         yield Group(
             f"memory of {printable(tier.name)}",
             f"{si(largest, 'B')} on its largest node",
-            partial(_with_memory, j=j, which=every, memory_bytes=max(whole, largest)),
+            partial(with_memory, j=j, which=every, memory_bytes=max(whole, largest)),
         )
     runs = equal_runs(block.weight_bytes for block in instance.blocks)
     if len(runs) > _MOST_KINDS:
@@ -103,11 +111,11 @@ def groups(instance: Instance) -> Iterator[Group]:
             yield Group(
                 f"weights of blocks [{start}, {stop})",
                 f"{si(sum(weights), 'B')} in all, the largest {si(max(weights), 'B')}",
-                partial(_weightless, start=start, stop=stop),
+                partial(weightless, start=start, stop=stop),
             )
     fillers = (len(instance.blocks) + 1) * (len(instance.tiers) - 1)
     if 0 < fillers <= _MOST_FILLERS:  # the last one: it changes the numbers of the blocks
-        yield Group("a block for every tier", "no tier may be passed by", _with_fillers)
+        yield Group("a block for every tier", "no tier may be passed by", with_fillers)
 
 
 def mends(instance: Instance) -> Iterator[Mend]:
@@ -122,7 +130,7 @@ def mends(instance: Instance) -> Iterator[Mend]:
         def more(n: int, j: int = j, k: int = k, step: int = int(step)) -> Rung:
             have = instance.tiers[j].nodes[k].memory_bytes
             words = f"{si(n * step, 'B')} more, {si(have + n * step, 'B')} in all"
-            made = _with_memory(instance, j, [k], have + n * step)
+            made = with_memory(instance, j, [k], have + n * step)
             return Rung(made, n * step, n * step / room, words)
 
         if whole > have:
@@ -132,7 +140,7 @@ def mends(instance: Instance) -> Iterator[Mend]:
 
             def fewer(n: int, j: int = j) -> Rung:
                 share = n / len(instance.tiers)
-                return Rung(_without_tier(instance, j), n, share, "one tier less")
+                return Rung(without_tier(instance, j), n, share, "one tier less")
 
             yield Mend("tier", f"no tier {printable(tier.name)}", "tiers", 1, fewer)
     factor = max(whole / node.memory_bytes for tier in instance.tiers for node in tier.nodes)
@@ -142,7 +150,7 @@ def mends(instance: Instance) -> Iterator[Mend]:
         made = instance
         for j, tier in enumerate(instance.tiers):
             for k, node in enumerate(tier.nodes):
-                made = _with_memory(made, j, [k], node.memory_bytes * (1000 + n) // 1000)
+                made = with_memory(made, j, [k], node.memory_bytes * (1000 + n) // 1000)
         return Rung(made, n / 10, n / 1000, f"each {n / 10:g} % more")
 
     yield Mend("all-memory", "more memory on every node", "%", steps, larger)
@@ -167,27 +175,27 @@ def changes(instance: Instance) -> Iterator[Change]:
         nodes = instance.tiers[j].nodes
         if len(nodes) > 1:
             name, k = one_of([nodes[k].name for k in found]), found[0]
-            made = _with_nodes(instance, j, nodes[:k] + nodes[k + 1 :])
+            made = with_nodes(instance, j, nodes[:k] + nodes[k + 1 :])
             yield Change("without", nodes[k].name, f"without {name}", made, "harder")
     for j, tier in enumerate(instance.tiers):
         if len(instance.tiers) > 1:
-            made, name = _without_tier(instance, j), printable(tier.name)
+            made, name = without_tier(instance, j), printable(tier.name)
             yield Change("without", tier.name, f"without the tier {name}", made, None)
     taken = [node.name for tier in instance.tiers for node in tier.nodes]
     for j, found in kinds:
         node = instance.tiers[j].nodes[found[0]]
         copy = replace(node, name=free_names(taken, node.name, 1)[0])
-        made = _with_nodes(instance, j, (*instance.tiers[j].nodes, copy))
+        made = with_nodes(instance, j, (*instance.tiers[j].nodes, copy))
         words = f"another node like {printable(node.name)}"
         yield Change("another", node.name, words, made, "easier")
     yield from _network(instance)
     for j, found in kinds:
         nodes = instance.tiers[j].nodes
         name, k = one_of([nodes[k].name for k in found]), found[0]
-        made = _with_memory(instance, j, [k], 2 * nodes[k].memory_bytes)
+        made = with_memory(instance, j, [k], 2 * nodes[k].memory_bytes)
         yield Change("memory", nodes[k].name, f"{name}: twice the memory", made, "easier")
         faster = replace(nodes[k], flops_per_s=2 * nodes[k].flops_per_s)
-        made = _with_nodes(instance, j, (*nodes[:k], faster, *nodes[k + 1 :]))
+        made = with_nodes(instance, j, (*nodes[:k], faster, *nodes[k + 1 :]))
         yield Change("compute", nodes[k].name, f"{name}: twice as fast", made, "easier")
 
 
@@ -197,10 +205,10 @@ def _network(instance: Instance) -> Iterator[Change]:
     if len(choices) > 1:
         choices.insert(0, (list(every), "all links"))
     for which, name in choices:
-        made = _with_links(instance, which, bandwidth=2.0)
+        made = with_links(instance, which, bandwidth=2.0)
         yield Change("bandwidth", name, f"twice the bandwidth of {name}", made, "easier")
         if any(instance.links[j].latency_s for j in which):
-            made = _with_links(instance, which, latency=0.5)
+            made = with_links(instance, which, latency=0.5)
             yield Change("latency", name, f"half the latency of {name}", made, "easier")
 
 
@@ -240,58 +248,3 @@ def bindings(instance: Instance, solution: Solution) -> Iterator[Binding]:
         if total_s > 0.0 and seconds > 0.0:
             words = f"{what}: {seconds:.4g} of {total_s:.4g} s of all requests"
             yield Binding("time", what, seconds / total_s, words)
-
-
-def _with_nodes(instance: Instance, j: int, nodes: Sequence[Node]) -> Instance:
-    tiers = list(instance.tiers)
-    tiers[j] = replace(tiers[j], nodes=tuple(nodes))
-    return replace(instance, tiers=tuple(tiers))
-
-
-def _with_memory(instance: Instance, j: int, which: Sequence[int], memory_bytes: int) -> Instance:
-    nodes = list(instance.tiers[j].nodes)
-    for k in which:
-        nodes[k] = replace(nodes[k], memory_bytes=memory_bytes)
-    return _with_nodes(instance, j, nodes)
-
-
-def _weightless(instance: Instance, start: int, stop: int) -> Instance:
-    blocks = instance.blocks
-    light = tuple(replace(block, weight_bytes=0) for block in blocks[start:stop])
-    return replace(instance, blocks=(*blocks[:start], *light, *blocks[stop:]))
-
-
-def _with_fillers(instance: Instance) -> Instance:
-    """Let tiers stay empty: between all blocks put blocks without weight, one for each tier less 1.
-
-    A tier that passes requests by holds such a block, and as many tiers may do so at one place.
-    """
-    flops = min(block.flops_per_token for block in instance.blocks)
-    fillers = (Block(flops, 0, 0),) * (len(instance.tiers) - 1)
-    blocks = list(fillers)
-    for block in instance.blocks:
-        blocks += [block, *fillers]
-    return replace(instance, blocks=tuple(blocks))
-
-
-def _without_tier(instance: Instance, j: int) -> Instance:
-    """Leave a tier out; what passed over two links then passes over both at once."""
-    links = list(instance.links)
-    if 0 < j < len(instance.tiers) - 1:
-        a, b = links[j - 1 : j + 1]
-        rate = 1 / (1 / a.bytes_per_s + 1 / b.bytes_per_s)
-        links[j - 1 : j + 1] = [Link(a.latency_s + b.latency_s, rate)]
-    else:
-        del links[max(0, j - 1)]
-    tiers = instance.tiers[:j] + instance.tiers[j + 1 :]
-    return replace(instance, tiers=tiers, links=tuple(links))
-
-
-def _with_links(
-    instance: Instance, which: Sequence[int], latency: float = 1.0, bandwidth: float = 1.0
-) -> Instance:
-    links = list(instance.links)
-    for j in which:
-        link = links[j]
-        links[j] = Link(link.latency_s * latency, link.bytes_per_s * bandwidth)
-    return replace(instance, links=tuple(links))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -16,14 +16,26 @@ from shardopt.explain.parts import (
     Mend,
     Rung,
     alike,
-    free_names,
     grid,
     named,
     one_of,
 )
-from shardopt.models.replica_clustering.data import Device, Instance, Link, Links, Solution
+from shardopt.models.replica_clustering.data import Instance, Solution
 from shardopt.models.replica_clustering.evaluate import need_bytes, phase_rate, replica_times
 from shardopt.models.replica_clustering.tables import make_tables
+from shardopt.replica_clustering.altered import (
+    doubled,
+    faster,
+    with_batch,
+    with_copies,
+    with_device,
+    with_memory,
+    with_model,
+    with_network,
+    with_only,
+    with_rate,
+    without_hops,
+)
 from shardopt.solvers.budget import Budget
 from shardopt.solvers.jit import compiled
 from shardopt.solvers.replica_clustering.packing import affordable, pack
@@ -81,29 +93,29 @@ def groups(instance: Instance) -> Iterator[Group]:
         yield Group(
             f"memory of {named([instance.devices[i].name for i in found])}",
             f"{si(have, 'B')} each" if len(found) > 1 else si(have, "B"),
-            partial(_with_memory, which=found, memory_bytes=max(whole, have)),
+            partial(with_memory, which=found, memory_bytes=max(whole, have)),
         )
     yield Group(
         "weights of the blocks",
         f"{si(model.block_weight_bytes, 'B')} each",
-        partial(_with_model, weights=_NO_WEIGHT),
+        partial(with_model, weights=_NO_WEIGHT),
     )
     if model.head_weight_bytes:
         words = f"{si(model.head_weight_bytes, 'B')} on one device of each replica"
-        yield Group("head of the model", words, partial(_with_model, head=0.0))
+        yield Group("head of the model", words, partial(with_model, head=0.0))
     if model.cache_bytes_per_token_per_block:
         words = f"{si(model.cache_bytes_per_token_per_block, 'B')} per token and block"
-        yield Group("caches", words, partial(_with_model, cache=0.0))
+        yield Group("caches", words, partial(with_model, cache=0.0))
     if workload.min_tokens_per_s:
         words = f"each request gets {workload.min_tokens_per_s:g} tokens/s at least"
-        yield Group("token rate", words, partial(_with_rate, least=0.0))
+        yield Group("token rate", words, partial(with_rate, least=0.0))
         if len(instance.devices) > 1:
-            yield Group("network", "hops between the stages take time", _without_hops)
+            yield Group("network", "hops between the stages take time", without_hops)
     if workload.max_batch < len(instance.devices):
         words = f"{workload.max_batch} requests at once, one for each stage"
-        yield Group("batch limit", words, partial(_with_batch, most=len(instance.devices)))
+        yield Group("batch limit", words, partial(with_batch, most=len(instance.devices)))
     words = "a device is in one replica, and that prefills or decodes"
-    yield Group("one replica for each device", words, _doubled)  # last: the others count devices
+    yield Group("one replica for each device", words, doubled)  # last: the others count devices
 
 
 def mends(instance: Instance) -> Iterator[Mend]:
@@ -116,7 +128,7 @@ def mends(instance: Instance) -> Iterator[Mend]:
 
         def more(n: int, i: int = found[0], have: float = have, step: float = step) -> Rung:
             words = f"{si(n * step, 'B')} more, {si(have + n * step, 'B')} in all"
-            made = _with_memory(instance, (i,), have + n * step)
+            made = with_memory(instance, (i,), have + n * step)
             return Rung(made, n * step, n * step / room, words)
 
         if whole > have:
@@ -127,7 +139,7 @@ def mends(instance: Instance) -> Iterator[Mend]:
 
             def another(n: int, i: int = kind[0]) -> Rung:
                 have = devices[i].memory_bytes
-                made = _with_copies(instance, [i] * n)
+                made = with_copies(instance, [i] * n)
                 return Rung(made, n, n * have / room, f"{n} more of {si(have, 'B')}")
 
             what = f"more devices like {printable(devices[kind[0]].name)}"
@@ -136,7 +148,7 @@ def mends(instance: Instance) -> Iterator[Mend]:
     def larger(n: int) -> Rung:
         made = instance
         for i, device in enumerate(devices):
-            made = _with_memory(made, (i,), device.memory_bytes * (1 + n / 1000))
+            made = with_memory(made, (i,), device.memory_bytes * (1 + n / 1000))
         return Rung(made, n / 10, n / 1000, f"each {n / 10:g} % more")
 
     factor = max(whole / d.memory_bytes for d in devices)
@@ -148,7 +160,7 @@ def mends(instance: Instance) -> Iterator[Mend]:
         def longer(n: int) -> Rung:
             most = workload.max_batch + n
             words = f"{most} requests at once for {workload.max_batch}"
-            return Rung(_with_batch(instance, most), n, n / most, words)
+            return Rung(with_batch(instance, most), n, n / most, words)
 
         top = len(devices) - workload.max_batch
         yield Mend("batch", "a higher batch limit", "requests", top, longer)
@@ -161,7 +173,7 @@ def _numbers(instance: Instance) -> Iterator[Mend]:
     def slower(n: int) -> Rung:
         least = rate * (1000 - n) / 1000
         words = f"{least:.4g} tokens/s for each request, for {rate:g}"
-        return Rung(_with_rate(instance, least), rate - least, n / 1000, words)
+        return Rung(with_rate(instance, least), rate - least, n / 1000, words)
 
     if rate:
         yield Mend("token-rate", "a lower token rate", "tokens/s", 1000, slower)
@@ -169,7 +181,7 @@ def _numbers(instance: Instance) -> Iterator[Mend]:
     def lighter(n: int) -> Rung:
         factor = 0.5**n
         words = f"weights in {factor:g} of the bytes ({16 * factor:g} bits for 16)"
-        made = _with_model(instance, weights=factor, head=factor)
+        made = with_model(instance, weights=factor, head=factor)
         return Rung(made, factor, 1 - factor, words)
 
     yield Mend("weights", "a smaller type for the weights", "factor", 2, lighter, now=1.0)
@@ -177,7 +189,7 @@ def _numbers(instance: Instance) -> Iterator[Mend]:
     def smaller(n: int) -> Rung:
         factor = 0.5**n
         words = f"caches in {factor:g} of the bytes ({16 * factor:g} bits for 16)"
-        return Rung(_with_model(instance, cache=factor), factor, 1 - factor, words)
+        return Rung(with_model(instance, cache=factor), factor, 1 - factor, words)
 
     if instance.model.cache_bytes_per_token_per_block:
         yield Mend("caches", "a smaller type for the caches", "factor", 2, smaller, now=1.0)
@@ -190,24 +202,24 @@ def changes(instance: Instance) -> Iterator[Change]:
     for found in kinds:
         if len(devices) > 1:
             name = one_of([devices[i].name for i in found])
-            made = _with_only(instance, [i for i in every if i != found[0]])
+            made = with_only(instance, [i for i in every if i != found[0]])
             yield Change("without", devices[found[0]].name, f"without {name}", made, "harder")
     for found in kinds:
-        made, like = _with_copies(instance, [found[0]]), devices[found[0]].name
+        made, like = with_copies(instance, [found[0]]), devices[found[0]].name
         yield Change("another", like, f"another device like {printable(like)}", made, "easier")
-    made = _with_network(instance, bandwidth=2.0)
+    made = with_network(instance, bandwidth=2.0)
     yield Change("bandwidth", "network", "twice the bandwidth of the network", made, "easier")
-    made = _with_network(instance, latency=0.5)
+    made = with_network(instance, latency=0.5)
     if made != instance:
         yield Change("latency", "network", "half the latency of the network", made, "easier")
     if instance.workload.min_tokens_per_s:
-        made = _with_rate(instance, 0.0)
+        made = with_rate(instance, 0.0)
         yield Change("token-rate", "workload", "no least token rate", made, "easier")
     for found in kinds:
         device, name = devices[found[0]], one_of([devices[i].name for i in found])
-        made = _with_memory(instance, found[:1], 2 * device.memory_bytes)
+        made = with_memory(instance, found[:1], 2 * device.memory_bytes)
         yield Change("memory", device.name, f"{name}: twice the memory", made, "easier")
-        made = _with_device(instance, found[0], _faster(device))
+        made = with_device(instance, found[0], faster(device))
         yield Change("compute", device.name, f"{name}: twice as fast", made, "easier")
 
 
@@ -250,121 +262,3 @@ def _whole_bytes(instance: Instance) -> float:
     """Return what a device needs that holds everything, with the longest batch there may be."""
     requests = max(instance.workload.max_batch, len(instance.devices))
     return need_bytes(instance, "decode", requests, instance.model.blocks, True)
-
-
-def _with_device(instance: Instance, i: int, device: Device) -> Instance:
-    devices = instance.devices
-    return replace(instance, devices=(*devices[:i], device, *devices[i + 1 :]))
-
-
-def _with_memory(instance: Instance, which: Sequence[int], memory_bytes: float) -> Instance:
-    for i in which:
-        device = replace(instance.devices[i], memory_bytes=memory_bytes)
-        instance = _with_device(instance, i, device)
-    return instance
-
-
-def _with_model(
-    instance: Instance, weights: float = 1.0, head: float = 1.0, cache: float = 1.0
-) -> Instance:
-    model = instance.model
-    scaled = replace(
-        model,
-        block_weight_bytes=model.block_weight_bytes * weights,
-        head_weight_bytes=model.head_weight_bytes * head,
-        cache_bytes_per_token_per_block=model.cache_bytes_per_token_per_block * cache,
-    )
-    return replace(instance, model=scaled)
-
-
-def _with_rate(instance: Instance, least: float) -> Instance:
-    return replace(instance, workload=replace(instance.workload, min_tokens_per_s=least))
-
-
-def _with_batch(instance: Instance, most: int) -> Instance:
-    """Raise the batch limit; beyond what was measured times stay at the last one."""
-
-    def padded(times: tuple[float, ...]) -> tuple[float, ...]:
-        return times + times[-1:] * (most - len(times))
-
-    devices = tuple(
-        replace(
-            d,
-            decode_s_per_block=padded(d.decode_s_per_block),
-            head_decode_s=padded(d.head_decode_s),
-        )
-        for d in instance.devices
-    )
-    workload = replace(instance.workload, max_batch=most)
-    return replace(instance, devices=devices, workload=workload)
-
-
-def _without_hops(instance: Instance) -> Instance:
-    model = replace(instance.model, activation_bytes_per_token=0.0)
-    return replace(_with_network(instance, latency=0.0), model=model)
-
-
-def _with_network(instance: Instance, latency: float = 1.0, bandwidth: float = 1.0) -> Instance:
-    link, links = instance.link, instance.links
-    if link is not None:
-        link = Link(link.bytes_per_s * bandwidth, link.latency_s * latency)
-    if links is not None:
-        links = Links(
-            _each(links.bytes_per_s, lambda rate: rate * bandwidth),
-            _each(links.latency_s, lambda seconds: seconds * latency),
-        )
-    return replace(instance, link=link, links=links)
-
-
-def _each(
-    matrix: tuple[tuple[float, ...], ...], change: Callable[[float], float]
-) -> tuple[tuple[float, ...], ...]:
-    return tuple(tuple(map(change, row)) for row in matrix)
-
-
-def _faster(device: Device) -> Device:
-    return replace(
-        device,
-        prefill_s_per_token_per_block=device.prefill_s_per_token_per_block / 2,
-        decode_s_per_block=tuple(t / 2 for t in device.decode_s_per_block),
-        head_prefill_s_per_token=device.head_prefill_s_per_token / 2,
-        head_decode_s=tuple(t / 2 for t in device.head_decode_s),
-    )
-
-
-def _with_only(instance: Instance, which: Sequence[int]) -> Instance:
-    """Return the instance with these devices, in this order; some may be there several times.
-
-    A device and its copy are linked as well as the best pair is.
-    """
-    devices = tuple(instance.devices[i] for i in which)
-    if instance.links is None:
-        return replace(instance, devices=devices)
-    rate, latency = instance.links.bytes_per_s, instance.links.latency_s
-    pairs = [(i, j) for i in range(len(rate)) for j in range(len(rate)) if i != j]
-    best = max((rate[i][j] for i, j in pairs), default=1.0)
-    least = min((latency[i][j] for i, j in pairs), default=0.0)
-
-    def chosen(
-        matrix: tuple[tuple[float, ...], ...], of_copies: float
-    ) -> tuple[tuple[float, ...], ...]:
-        return tuple(tuple(of_copies if i == j else matrix[i][j] for j in which) for i in which)
-
-    links = Links(chosen(rate, best), chosen(latency, least))
-    return replace(instance, devices=devices, links=links)
-
-
-def _with_copies(instance: Instance, which: Sequence[int]) -> Instance:
-    count = len(instance.devices)
-    made = _with_only(instance, [*range(count), *which])
-    devices = list(made.devices)
-    for n, i in enumerate(which, start=count):
-        names = [device.name for device in devices[:n]]
-        name = free_names(names, instance.devices[i].name, 1)[0]
-        devices[n] = replace(devices[n], name=name)
-    return replace(made, devices=tuple(devices))
-
-
-def _doubled(instance: Instance) -> Instance:
-    """Let every device be in two replicas at once, each time with all its memory."""
-    return _with_copies(instance, range(len(instance.devices)))

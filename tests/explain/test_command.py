@@ -165,7 +165,7 @@ def test_that_a_person_is_told_what_conflicts_and_what_mends(two):
 def test_that_a_person_is_told_what_binds_and_what_would_help(two):
     done = run(two[0])
     assert done.exit_code == 0
-    for words in ("proven optimal", "What binds", "without device-4", "another device like"):
+    for words in ("proven optimal", "What is used up", "without device-4", "another device like"):
         assert words in done.stdout
 
 
