@@ -22,6 +22,7 @@ from shardopt.explain.parts import (
     Mend,
     Rung,
     alike,
+    fewer_bits,
     grid,
     named,
     one_of,
@@ -121,7 +122,7 @@ def mends(instance: Instance) -> Iterator[Mend]:
             else:
                 cache = instance.cache_bytes_per_session * share
                 made = replace(instance, cache_bytes_per_session=cache)
-            words = f"{kind} in {share:g} of the bytes ({16 * share:g} bits for 16)"
+            words = fewer_bits(n, kind)
             return Rung(made, share, 1 - share, words)
 
         yield Mend(kind, what, "factor", 2, lighter, now=1.0)

@@ -95,17 +95,20 @@ def alike(items: Sequence[T], key: Callable[[T], Hashable]) -> list[tuple[int, .
 
 def named(names: Sequence[str]) -> str:
     """Return names one after the other; of many, the first and how many there are."""
-    shown = [printable(name, 24) for name in names]
-    if len(shown) == 1:
-        return shown[0]
-    if len(shown) <= _MOST_NAMES:
-        return f"{', '.join(shown[:-1])} and {shown[-1]}"
-    return f"{shown[0]} and {len(shown) - 1} like it"
+    if len(names) <= _MOST_NAMES:
+        return ", ".join(printable(name, 24) for name in names)
+    return f"{printable(names[0], 24)} and {len(names) - 1} like it"
 
 
 def one_of(names: Sequence[str]) -> str:
     """Return a name, or that it is one of several that are alike."""
     return named(names) if len(names) == 1 else f"one of {named(names)}"
+
+
+def fewer_bits(n: int, what: str) -> str:
+    """Return what a type of 1/2^n of the size means."""
+    part = {1: "half", 2: "a quarter of"}.get(n, f"1/{2**n} of")
+    return f"{what} in {part} the bytes ({16 // 2**n} bits for 16)"
 
 
 def equal_runs(values: Iterable[Hashable]) -> list[tuple[int, int]]:

@@ -73,7 +73,7 @@ def _conflicts(found: Explanation, conflicts: Conflicts) -> Iterator[RenderableT
         yield _title("Which constraints conflict was not found out in time")
         return
     yield _title(
-        "What conflicts: no plan keeps a whole set, and given up any one of it there is a plan"
+        "What conflicts: no plan keeps all of a set, and without any one of it there is a plan"
     )
     for number, conflict in enumerate(conflicts.conflicts, start=1):
         names = together(found.names(conflict.groups)) or "what every plan must keep"
@@ -118,7 +118,8 @@ def _too_little(mended: Mended) -> str:
 def _amount(amount: float, unit: str) -> str:
     if unit == "bytes":
         return si(amount, "B")
-    return f"{amount:.4g} {unit}"
+    one = amount == 1 and "/" not in unit
+    return f"{amount:.4g} {unit.removesuffix('s') if one else unit}"
 
 
 def _feasible(found: Explanation) -> Iterator[RenderableType]:

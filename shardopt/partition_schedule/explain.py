@@ -17,6 +17,7 @@ from shardopt.explain.parts import (
     Rung,
     alike,
     equal_runs,
+    fewer_bits,
     free_names,
     grid,
     one_of,
@@ -158,7 +159,7 @@ def mends(instance: Instance) -> Iterator[Mend]:
     def lighter(n: int) -> Rung:
         factor = 0.5**n
         blocks = tuple(replace(b, weight_bytes=-(-b.weight_bytes // 2**n)) for b in instance.blocks)
-        words = f"weights in {factor:g} of the bytes ({16 * factor:g} bits for 16)"
+        words = fewer_bits(n, "weights")
         return Rung(replace(instance, blocks=blocks), factor, 1 - factor, words)
 
     yield Mend("weights", "a smaller type for the weights", "factor", 2, lighter, now=1.0)

@@ -16,6 +16,7 @@ from shardopt.explain.parts import (
     Mend,
     Rung,
     alike,
+    fewer_bits,
     grid,
     named,
     one_of,
@@ -68,7 +69,7 @@ def facts(instance: Instance) -> Iterator[str]:
     yield f"beside one prompt's cache all devices hold {held} blocks; a copy has {model.blocks}"
     most = _most_replicas(instance)
     if most is not None:
-        yield f"at most {most[0]} replicas can prefill at once, at most {most[1]} decode"
+        yield f"replicas at once: {most[0]} if all prefill, {most[1]} if all decode, at the most"
 
 
 def _most_replicas(instance: Instance) -> tuple[int, int] | None:
@@ -180,7 +181,7 @@ def _numbers(instance: Instance) -> Iterator[Mend]:
 
     def lighter(n: int) -> Rung:
         factor = 0.5**n
-        words = f"weights in {factor:g} of the bytes ({16 * factor:g} bits for 16)"
+        words = fewer_bits(n, "weights")
         made = with_model(instance, weights=factor, head=factor)
         return Rung(made, factor, 1 - factor, words)
 
@@ -188,7 +189,7 @@ def _numbers(instance: Instance) -> Iterator[Mend]:
 
     def smaller(n: int) -> Rung:
         factor = 0.5**n
-        words = f"caches in {factor:g} of the bytes ({16 * factor:g} bits for 16)"
+        words = fewer_bits(n, "caches")
         return Rung(with_model(instance, cache=factor), factor, 1 - factor, words)
 
     if instance.model.cache_bytes_per_token_per_block:
