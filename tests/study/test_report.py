@@ -6,6 +6,7 @@ import html.parser
 import io
 import json
 import re
+import sqlite3
 import xml.etree.ElementTree as ElementTree
 
 import pandas as pd
@@ -159,6 +160,21 @@ def test_that_data_come_as_csv_and_as_parquet(small_study, tmp_path):
         report(small_study, "--format", "parquet", "-o", tmp_path / "runs.parquet").exit_code == 0
     )
     assert len(pd.read_parquet(tmp_path / "runs.parquet")) == 24
+
+
+def test_that_families_have_a_table_of_medians_where_there_are_several(small_study, tmp_path):
+    assert "By family" not in build_page(small_study)
+    assert "by family" not in report(small_study, "--format", "markdown").stdout
+    study = tmp_path / "study"
+    write_study(study, [three_blocks("one"), three_blocks("two", 40.0)], ["even"])
+    with sqlite3.connect(study / "study.sqlite") as database:
+        for n, name in ((4, "one"), (12, "two")):
+            source = f"cold-start/typed n={n} seed=7"
+            database.execute("UPDATE instances SET source = ? WHERE name = ?", (source, name))
+    (rows,) = re.findall(r"<h3[^>]*>By family.*?<tbody>(.*?)</tbody>", build_page(study), re.DOTALL)
+    assert re.findall(r'<th scope="row">(.*?)</th>', rows) == ["typed n=4", "typed n=12"]
+    text = report(study, "--format", "markdown").stdout
+    assert "| cold-start/typed n=4 | 1 | 1 |" in text
 
 
 def test_that_tables_come_as_markdown_and_as_latex(small_study):

@@ -11,12 +11,15 @@ import pandas as pd
 
 from shardopt.study import tables
 from shardopt.study.frame import tidy
+from shardopt.study.metrics import compared
 from shardopt.study.report import cells
 from shardopt.study.report.columns import SUMMARY_COLUMNS, Column
 from shardopt.study.report.protocol import protocol_lines
 from shardopt.study.store import read_study
 from shardopt.units import printable
 
+Captioned = tuple[pd.DataFrame, str]
+"""A table, and the sentence beneath it."""
 _READ: dict[str, Callable[[Any], str]] = {
     "percent": cells.percent,
     "seconds": cells.seconds,
@@ -34,6 +37,7 @@ _TEST_COLUMNS: dict[str, Callable[[Any], str]] = {
     "p": cells.probability,
     "p (Holm)": cells.probability,
 }
+_FAMILIES = "Median gap to the bound by family of instances."
 _INTERVALS = "In brackets: 95 % bootstrap intervals over instances."
 _TESTS = "Wilcoxon signed-rank tests on the gap to the bound, corrected by Holm's method."
 
@@ -42,10 +46,10 @@ def markdown(study: Path, pairs: Sequence[tables.Pair] = ()) -> str:
     """Return the protocol and every problem's tables as Markdown."""
     protocol, sections = _sections(study, pairs)
     lines = ["# Gap study", "", *(f"- {_one_cell(name)}: {_one_cell(v)}" for name, v in protocol)]
-    for problem, summary, tests in sections:
-        lines += ["", f"## {problem}", "", *_markdown_table(summary), "", _INTERVALS]
-        if len(tests):
-            lines += ["", *_markdown_table(tests), "", _TESTS]
+    for problem, parts in sections:
+        lines += ["", f"## {problem}"]
+        for table, caption in parts:
+            lines += ["", *_markdown_table(table), "", caption]
     return "\n".join(lines) + "\n"
 
 
@@ -53,17 +57,16 @@ def latex(study: Path, pairs: Sequence[tables.Pair] = ()) -> str:
     """Return every problem's tables as LaTeX, for the package ``booktabs``."""
     protocol, sections = _sections(study, pairs)
     lines = [f"% {printable(name)}: {printable(value)}" for name, value in protocol]
-    for problem, summary, tests in sections:
-        lines += ["", *_latex_table(summary, f"{problem}. {_INTERVALS}")]
-        if len(tests):
-            lines += ["", *_latex_table(tests, f"{problem}. {_TESTS}")]
+    for problem, parts in sections:
+        for table, caption in parts:
+            lines += ["", *_latex_table(table, f"{problem}. {caption}")]
     return "\n".join(lines) + "\n"
 
 
 def _sections(
     study: Path, pairs: Sequence[tables.Pair]
-) -> tuple[list[tuple[str, str]], list[tuple[str, pd.DataFrame, pd.DataFrame]]]:
-    """Return the protocol, and of each problem its name, its solvers and its tests, as text."""
+) -> tuple[list[tuple[str, str]], list[tuple[str, list[Captioned]]]]:
+    """Return the protocol, and of each problem its name and its tables, as text."""
     stored = read_study(study)
     frame = tidy(stored.instances, stored.runs)
     sections = []
@@ -73,8 +76,19 @@ def _sections(
         summary = tables.summary(rows).reset_index()
         texts = {c.label: [_cell(row, c) for row in summary.to_dict("records")] for c in _COLUMNS}
         read = {name: tests[name].map(say) for name, say in _TEST_COLUMNS.items()}
-        sections.append((str(problem), pd.DataFrame(texts), pd.DataFrame(read)))
+        parts = [(pd.DataFrame(texts), _INTERVALS), (pd.DataFrame(read), _TESTS)]
+        families = _families(rows)
+        parts.append((families if len(families) > 1 else families[:0], _FAMILIES))
+        sections.append((str(problem), [part for part in parts if len(part[0])]))
     return protocol_lines(stored.meta["protocol"], frame), sections
+
+
+def _families(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the median gaps by family as text."""
+    table = tables.families(frame)
+    solvers = list(compared(frame)["solver"].unique())
+    table[solvers] = table[solvers].map(cells.percent)
+    return table.astype(str).reset_index()
 
 
 _COLUMNS = (Column("solver", "solver", "text", ""), *SUMMARY_COLUMNS)
