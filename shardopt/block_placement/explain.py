@@ -32,6 +32,8 @@ from shardopt.models.block_placement.evaluate import blocks_run, objective, step
 from shardopt.models.block_placement.tables import make_tables
 from shardopt.units import si
 
+FIRST = (("exact", 0.05), ("boundary/highs", 2.0), ("exact", 2.0))
+"""`exact` begins with heuristics; where these fail, `boundary` soon sees that there is no plan."""
 _NO_WEIGHT = 1e-9
 """What is left of the weights where they are relaxed: a block must weigh something."""
 

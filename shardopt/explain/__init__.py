@@ -1,8 +1,10 @@
 """Why there is no plan and what would mend that; what binds the best plan and what would help.
 
 The engine knows no problem. Each problem's package in ``shardopt`` has a module ``explain`` with
-the same functions everywhere:
+the same names everywhere:
 
+``FIRST``
+    Solvers that are asked first whether there is a plan, and for how many seconds each.
 ``probe(instance)``
     An instance that has a plan exactly where this one has, and is the easiest of that kind.
 ``facts(instance)``

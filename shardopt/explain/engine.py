@@ -11,7 +11,7 @@ from shardopt.explain.changing import try_changes
 from shardopt.explain.conflicts import Groups, find_conflicts
 from shardopt.explain.explanation import Explanation
 from shardopt.explain.mending import try_mends
-from shardopt.explain.oracle import FIRST_LIMIT_S, Oracle
+from shardopt.explain.oracle import FIRST_LIMIT_S, Attempt, Oracle
 from shardopt.explain.parts import Group
 from shardopt.instances.files import instance_sha256
 from shardopt.models.discover import part
@@ -72,16 +72,20 @@ def explain(
     require_sane(time_limit, seed, threads, None)
     asks = part(instance.problem, "", "explain")
     budget = Budget(time_limit)
-    oracle = Oracle(row, budget, seed, threads, asks.probe)
+    oracle = Oracle(row, _first(instance.problem, solver, asks), budget, seed, threads, asks.probe)
     say = on_step or (lambda words: None)
     found: dict[str, Any] = {"status": "unknown"}
     with interruptible(budget):
         say("is there a plan?")
         with oracle.within(QUESTION_SHARE * budget.left()):
-            answer = oracle.feasible(instance)
-            result = None if answer is False else _best(instance, oracle)
-        if answer is False or (result is not None and result.status == "infeasible"):
-            found = {"status": "infeasible"} | _why_not(instance, asks, oracle, say)
+            answer, result = oracle.feasible(instance), None
+            if answer is not False and not oracle.over():
+                result = oracle.solve(instance, oracle.left(), oracle.plan)
+                if answer is None and result.status == "infeasible":
+                    answer, oracle.proven_by = False, row.name
+        if answer is False:
+            found = {"status": "infeasible", "proven_by": oracle.proven_by}
+            found |= _why_not(instance, asks, oracle, say)
             found |= _ways_out(instance, asks, oracle, say, proven=True)
         elif result is not None and result.solution is not None:
             found = {"status": "feasible", "result": result}
@@ -93,7 +97,7 @@ def explain(
         instance=instance.name,
         instance_sha256=instance_sha256(instance),
         solver=row.name,
-        versions=versions(row),
+        versions={k: v for used in oracle.used.values() for k, v in versions(used).items()},
         termination=budget.reason(),
         seed=seed,
         threads=threads,
@@ -112,11 +116,12 @@ def _exact(problem: str, solver: str) -> SolverRow:
     return row
 
 
-def _best(instance: Any, oracle: Oracle) -> Result | None:
-    """Return the best plan; one that is known from asking is the start."""
-    if oracle.over():
-        return None
-    return oracle.solve(instance, oracle.left(), oracle.plan)
+def _first(problem: str, solver: str, asks: Any) -> list[Attempt]:
+    """Return the solvers to ask first: the problem's choice, unless a person made one."""
+    first: tuple[tuple[str, float], ...] = asks.FIRST
+    if solver != "exact":
+        first = ((solver, FIRST_LIMIT_S),)
+    return [Attempt(find_solver(problem, name), limit_s) for name, limit_s in first]
 
 
 def _why_not(instance: Any, asks: Any, oracle: Oracle, say: OnStep) -> dict[str, Any]:

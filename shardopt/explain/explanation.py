@@ -21,7 +21,8 @@ class Explanation:
 
     ``status`` is ``infeasible`` (then ``facts``, ``groups``, ``conflicts`` and ``mends`` say
     more), ``feasible`` (then ``result``, ``bindings`` and ``changes``), or ``unknown`` (then
-    ``facts``, and ``mends`` that are sure to be enough).
+    ``facts``, and ``mends`` that are sure to be enough). ``proven_by`` is the solver that
+    proved that there is no plan.
     """
 
     problem: str
@@ -35,6 +36,7 @@ class Explanation:
     threads: int
     runtime_s: float
     solves: int
+    proven_by: str | None = None
     result: Result | None = None
     facts: tuple[str, ...] = ()
     groups: tuple[Group, ...] = ()
@@ -51,6 +53,7 @@ class Explanation:
             "instance": self.instance,
             "instance_sha256": self.instance_sha256,
             "solver": self.solver,
+            "proven_by": self.proven_by,
             "versions": dict(self.versions),
             "status": self.status,
             "termination": self.termination,

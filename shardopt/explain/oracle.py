@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from shardopt.api import check, solve
@@ -12,24 +13,50 @@ from shardopt.models.result import AnySolution, Result
 from shardopt.solvers.budget import Budget
 from shardopt.solvers.registry import SolverRow
 
-FIRST_LIMIT_S = 2.0
-"""The first attempt at an instance; a plan found by then says as much as the best one."""
 LEAST_LIMIT_S = 0.01
 """What a solver is given when time is up already."""
+FIRST_LIMIT_S = 2.0
+"""The first attempt at a question; a plan found by then says as much as the best one."""
 PATIENCE = 4.0
 """Each further attempt may take this many times as long."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A solver to ask first, and for how long."""
+
+    row: SolverRow
+    limit_s: float
 
 
 class Oracle:
     """One solver, one budget.
 
-    ``feasible`` answers ``True`` with a checked plan, ``False`` with the solver's proof, and
-    ``None`` if it could not tell within what is left.
+    Parameters
+    ----------
+    row
+        The solver that finds the best plans, and whom every open question ends with.
+    first
+        Solvers that are asked before it whether there is a plan at all.
+    probe
+        Makes an instance easier to answer for (`shardopt.explain`).
+
+    Attributes
+    ----------
+    solves
+        How many times a solver was called.
+    used
+        The solvers that were called.
+    proven_by
+        Who proved last that an instance has no plan.
+    plan
+        Of the last instance that was found to have one.
     """
 
     def __init__(
         self,
         row: SolverRow,
+        first: Sequence[Attempt],
         budget: Budget,
         seed: int,
         threads: int,
@@ -38,8 +65,10 @@ class Oracle:
         self.row = row
         self.budget = budget
         self.solves = 0
+        self.used: dict[str, SolverRow] = {row.name: row}
+        self.proven_by: str | None = None
         self.plan: AnySolution | None = None
-        """Of the last instance that was found to have one."""
+        self._first = first
         self._seed = seed
         self._threads = threads
         self._probe = probe
@@ -65,9 +94,11 @@ class Oracle:
             self._deadline = before
 
     def feasible(self, instance: Any, *, quick: bool = False) -> bool | None:
-        """Say whether the instance has a plan. What was answered once is not asked again.
+        """Say whether the instance has a plan, and never guess.
 
-        With ``quick`` there is one short attempt only.
+        ``True`` comes with a checked plan, ``False`` with a solver's proof; ``None`` means that
+        it could not be told within what is left. What was answered once is not asked again. With
+        ``quick`` only the first attempts are made.
         """
         probed = self._probe(instance)
         tried = probed in self._answers
@@ -76,28 +107,47 @@ class Oracle:
         return self._answers[probed]
 
     def _ask(self, probed: Any, quick: bool) -> bool | None:
-        limit = FIRST_LIMIT_S
-        while not self.over():
-            result = self.solve(probed, limit)
-            if result.solution is not None:
-                self.plan = result.solution
-                return True
-            if result.status == "infeasible":
-                return False
-            if quick or result.termination != "time-limit":  # more time is not wanted, or no help
+        for attempt in self._first:
+            if self.over():
                 return None
+            answer = self._answer(self.solve(probed, attempt.limit_s, row=attempt.row))
+            if answer is not None:
+                return answer
+        limit = FIRST_LIMIT_S * PATIENCE
+        while not quick and not self.over():
+            result = self.solve(probed, limit)
+            answer = self._answer(result)
+            if answer is not None or result.termination != "time-limit":  # no use in more time
+                return answer
             limit *= PATIENCE
         return None
 
-    def solve(self, instance: Any, limit: float, start: AnySolution | None = None) -> Result:
+    def _answer(self, result: Result) -> bool | None:
+        if result.solution is not None:
+            self.plan = result.solution
+            return True
+        if result.status == "infeasible":
+            self.proven_by = result.solver
+            return False
+        return None
+
+    def solve(
+        self,
+        instance: Any,
+        limit: float,
+        start: AnySolution | None = None,
+        row: SolverRow | None = None,
+    ) -> Result:
         """Solve an instance; ``start`` is used where it is a plan of this instance."""
-        if start is not None and not (self.row.warm_start and is_plan(instance, start)):
+        row = row or self.row
+        if start is not None and not (row.warm_start and is_plan(instance, start)):
             start = None
         self.solves += 1
+        self.used[row.name] = row
         seconds = max(LEAST_LIMIT_S, min(limit, self.left()))
         result = solve(
             instance,
-            self.row.name,
+            row.name,
             time_limit=seconds if math.isfinite(seconds) else None,
             seed=self._seed,
             threads=self._threads,

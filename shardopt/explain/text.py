@@ -27,7 +27,7 @@ def explanation_text(found: Explanation) -> RenderableType:
     """Return all that was found out, the most important first."""
     parts = {"infeasible": _infeasible, "feasible": _feasible, "unknown": _unknown}
     lines = list(parts[found.status](found))
-    note = f"\n{found.solves} solves by {found.solver} in {found.runtime_s:.3g} s"
+    note = f"\n{found.solves} solves in {found.runtime_s:.3g} s"
     if found.termination in _STOPPED:
         note += f"; {_STOPPED[found.termination]}: what is missing above was not found out"
     return Group(*lines, Text(note, style="dim"))
@@ -44,7 +44,7 @@ def _unknown(found: Explanation) -> Iterator[RenderableType]:
 
 
 def _infeasible(found: Explanation) -> Iterator[RenderableType]:
-    yield _head(found, f"there is no plan (proven by {found.solver})")
+    yield _head(found, f"there is no plan (proven by {found.proven_by})")
     yield from (Text(f"  {printable(fact)}") for fact in found.facts)
     if found.conflicts is not None:
         yield from _conflicts(found, found.conflicts)

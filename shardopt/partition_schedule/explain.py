@@ -35,6 +35,7 @@ from shardopt.partition_schedule.altered import (
 )
 from shardopt.units import printable, si
 
+FIRST = (("exact", 2.0),)
 _MOST_KINDS = 8
 """More kinds of blocks than this are one group."""
 _MOST_FILLERS = 20_000

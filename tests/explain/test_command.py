@@ -47,6 +47,7 @@ SCHEMA = _object(
     instance=_TEXT,
     instance_sha256={"type": "string", "pattern": "^[0-9a-f]{64}$"},
     solver=_TEXT,
+    proven_by={"type": ["string", "null"]},
     versions={"type": "object"},
     status=_one_of("feasible", "infeasible", "unknown"),
     termination=_one_of("completed", "time-limit", "interrupted"),
