@@ -86,9 +86,9 @@ def brute(horizon: Horizon) -> tuple[float, list[Start]]:
     return best / count, plan
 
 
-def solved(horizon: Horizon, steps: int, until: float):
+def solved(horizon: Horizon, steps: int, until: float, groups: int = 99):
     """Return the formulation by counts, its rows, and the optimum of its model."""
-    formulation = build(horizon, steps, until)
+    formulation = build(horizon, steps, until, groups)
     arrays = formulation.model.arrays()
     rows = csr_array(
         (arrays.coefficient, arrays.column, arrays.row_start),
@@ -109,8 +109,9 @@ def test_that_counting_starts_never_says_more_than_the_optimum(seed):
     horizon = horizon_of(seed)
     best, plan = brute(horizon)
     last = max(start.start_s for start in plan)
-    for steps, until in ((4, last + 3.0), (15, last + 3.0), (7, last / 2 + 0.1)):
-        formulation, arrays, rows, found = solved(horizon, steps, until)
+    cases = ((4, last + 3.0, 9), (15, last + 3.0, 9), (7, last / 2 + 0.1, 9), (8, last + 3.0, 1))
+    for steps, until, groups in cases:
+        formulation, arrays, rows, found = solved(horizon, steps, until, groups)
         bound = found.fun * formulation.unit + formulation.offset
         assert bound <= best + 1e-7
         encoded = formulation.encode(plan)

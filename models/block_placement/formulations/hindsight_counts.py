@@ -3,7 +3,9 @@
 A relaxation of `hindsight` whose bound is strong where many wait, which is where that of the
 scheduling model says nothing. Time is cut into steps. Sessions with the same options are one
 group, and a group's starts on a path up to each step are one whole number: the sessions that hold
-slots are a difference of two such numbers, so that the matrix stays sparse.
+slots are a difference of two such numbers, so that the matrix stays sparse. Where there are too
+many kinds of sessions, those of similar length share a group, and each is as short and small as
+the shortest and smallest.
 
 Why it is a bound: round all starts and durations of a schedule DOWN to whole steps. It stays one,
 for floor(s) + floor(d) <= floor(s + d). Its starts up to a step are no fewer than the true ones
@@ -26,7 +28,6 @@ from shardopt.models.block_placement.formulations.hindsight import (
     Option,
     Start,
     alike,
-    in_turn,
 )
 from shardopt.models.formulation import LinearFormulation
 from shardopt.models.linear import FloatArray, IntArray, LinearModel
@@ -56,45 +57,73 @@ class Grid:
 
 @dataclass(frozen=True)
 class Group:
-    """Sessions with the same options; ``started[option, step]`` are the columns of its counts."""
+    """Sessions that count as one.
+
+    Attributes
+    ----------
+    options
+        For each path the least duration and slots of any session.
+    extra_s
+        For each path the least time that it takes beyond a session's shortest one.
+    started
+        ``int[option, step]``, the columns of the counts.
+    """
 
     sessions: tuple[int, ...]
     arrival_s: FloatArray
     options: tuple[Option, ...]
+    extra_s: tuple[float, ...]
     started: IntArray
 
 
-def columns_needed(horizon: Horizon, per_shortest: int, until_s: float) -> int:
+def columns_needed(horizon: Horizon, per_shortest: int, until_s: float, most_groups: int) -> int:
     """Return how many counts the model has."""
-    options = sum(len(horizon.options[group[0]]) for group in alike(horizon))
+    options = sum(
+        len({option.servers for r in members for option in horizon.options[r]})
+        for members in grouped(horizon, most_groups)
+    )
     return options * Grid.of(horizon, per_shortest, until_s).count
 
 
-def build(horizon: Horizon, per_shortest: int, until_s: float) -> LinearFormulation:
+def grouped(horizon: Horizon, most: int) -> list[list[int]]:
+    """Return the sessions with the same options, or so many groups of similar length."""
+    groups = alike(horizon)
+    if len(groups) <= most:
+        return groups
+    order = sorted(range(len(horizon.options)), key=lambda r: _shortest_s(horizon.options[r]))
+    parts = np.array_split(np.array(order), most)
+    return [sorted(part.tolist()) for part in parts if part.size]
+
+
+def build(
+    horizon: Horizon, per_shortest: int, until_s: float, most_groups: int
+) -> LinearFormulation:
     """Build the model; its objective is the mean time from arrival to end."""
     grid = Grid.of(horizon, per_shortest, until_s)
     model = LinearModel()
-    groups = [_group(model, horizon, grid, members) for members in alike(horizon)]
+    groups = [_group(model, horizon, grid, members) for members in grouped(horizon, most_groups)]
     waits = [_add_waits(model, grid, group) for group in groups]
     _add_capacities(model, horizon, grid, groups)
     count = len(horizon.arrival_s)
-    constant = sum(_constant(grid, group) for group in groups)
+    constant = sum(_constant(horizon, grid, group) for group in groups)
 
     def decode(values: NDArray[np.float64]) -> list[Start]:
         plan = [Start(0.0, 0)] * count
         for group in groups:
             found = _starts(grid, group, np.rint(values[group.started]).astype(np.int64))
-            for r, start in zip(group.sessions, found, strict=True):
-                plan[r] = start
+            for r, (start_s, servers) in zip(group.sessions, found, strict=True):
+                own = [option.servers for option in horizon.options[r]]
+                plan[r] = Start(start_s, own.index(servers) if servers in own else 0)
         return plan
 
     def encode(plan: Sequence[Start]) -> NDArray[np.float64]:
-        plan = in_turn(plan, [list(group.sessions) for group in groups])
         values = np.zeros(model.column_count)
         for g, group in enumerate(groups):
             for r in group.sessions:
                 first = grid.step(plan[r].start_s)
-                values[group.started[plan[r].option, first:]] += 1
+                servers = horizon.options[r][plan[r].option].servers
+                option = next(n for n, o in enumerate(group.options) if o.servers == servers)
+                values[group.started[option, first:]] += 1
             started = values[group.started].sum(axis=0)
             for step, column in waits[g].items():
                 values[column] = waiting_s(grid, group, step, started[step])
@@ -115,20 +144,36 @@ def _group(model: LinearModel, horizon: Horizon, grid: Grid, members: list[int])
 
     In a step in which nobody arrives, the waiting time falls with each session that has started.
     """
-    options = horizon.options[members[0]]
+    options, extra = _merged([horizon.options[r] for r in members])
     arrival = np.array([horizon.arrival_s[r] for r in members])
     arrived, coming = _arrivals(grid, arrival)
     started = np.empty((len(options), grid.count), dtype=np.int64)
-    for n, option in enumerate(options):
+    for n in range(len(options)):
         cost = np.where(coming == 0, -grid.step_s, 0.0)
-        cost[-1] += option.duration_s - _shortest_s(options)
-        upper = float(len(members))
-        started[n] = model.add_columns(grid.count, cost=cost, upper=upper, integer=True)
+        cost[-1] += extra[n]
+        started[n] = model.add_columns(grid.count, cost=cost, upper=arrived, integer=True)
         for before, after in itertools.pairwise(started[n]):
             model.add_row([before, after], [-1.0, 1.0], lower=0.0)
     for t in range(grid.count):
         model.add_row(started[:, t], upper=float(arrived[t]))
-    return Group(tuple(members), arrival, options, started)
+    return Group(tuple(members), arrival, options, extra, started)
+
+
+def _merged(
+    options: Sequence[tuple[Option, ...]],
+) -> tuple[tuple[Option, ...], tuple[float, ...]]:
+    """Return for each path that any session can take the least it takes; and the least extra."""
+    least: dict[tuple[int, ...], tuple[float, tuple[float, ...], float]] = {}
+    for own in set(options):
+        shortest = _shortest_s(own)
+        for option in own:
+            new = (option.duration_s, option.slots, option.duration_s - shortest)
+            old = least.get(option.servers, new)
+            slots = tuple(map(min, old[1], new[1]))
+            least[option.servers] = (min(old[0], new[0]), slots, min(old[2], new[2]))
+    paths = sorted(least)
+    merged = tuple(Option(least[path][0], path, least[path][1]) for path in paths)
+    return merged, tuple(least[path][2] for path in paths)
 
 
 def _arrivals(grid: Grid, arrival_s: FloatArray) -> tuple[IntArray, IntArray]:
@@ -141,11 +186,11 @@ def _shortest_s(options: Sequence[Option]) -> float:
     return min(option.duration_s for option in options)
 
 
-def _constant(grid: Grid, group: Group) -> float:
+def _constant(horizon: Horizon, grid: Grid, group: Group) -> float:
     """Return what the costs leave out: shortest durations, and all time since the arrivals."""
     arrived, coming = _arrivals(grid, group.arrival_s)
     waited = grid.step_s * float(arrived[coming == 0].sum())
-    return waited + len(group.sessions) * _shortest_s(group.options)
+    return waited + sum(_shortest_s(horizon.options[r]) for r in group.sessions)
 
 
 def _add_waits(model: LinearModel, grid: Grid, group: Group) -> dict[int, int]:
@@ -186,15 +231,14 @@ def _add_capacities(
             model.add_row(columns, coefficients, upper=float(capacity))
 
 
-def _starts(grid: Grid, group: Group, started: IntArray) -> list[Start]:
-    """Return a start for each session of a group in turn; the rest comes after the last step."""
+def _starts(grid: Grid, group: Group, started: IntArray) -> list[tuple[float, tuple[int, ...]]]:
+    """Return a start and a path for each session in turn; the rest comes after the last step."""
     new = np.diff(started, axis=1, prepend=0)
     found = [
-        Start(t * grid.step_s, option)
+        (t * grid.step_s, group.options[option].servers)
         for t in range(grid.count)
         for option in range(len(group.options))
         for _ in range(int(new[option, t]))
     ]
-    shortest = min(range(len(group.options)), key=lambda n: group.options[n].duration_s)
-    late = Start(grid.count * grid.step_s, shortest)
+    late = (grid.count * grid.step_s, group.options[int(np.argmin(group.extra_s))].servers)
     return (found + [late] * len(group.sessions))[: len(group.sessions)]

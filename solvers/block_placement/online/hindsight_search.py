@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shardopt.models.block_placement.formulations.hindsight import Horizon, Option, Start
+from shardopt.models.block_placement.formulations.hindsight import Horizon, Option, Start, alike
 from shardopt.models.block_placement.formulations.hindsight_counts import columns_needed
 from shardopt.models.result import OPTIMALITY_TOLERANCE, relative_gap
 from shardopt.solvers.backends.messages import Bound, Ended, Incumbent, Job, Task
@@ -15,8 +15,10 @@ from shardopt.solvers.online.events import SAME_TIME_S
 from shardopt.solvers.online.resources import SLACK
 
 FORMULATIONS = "shardopt.models.block_placement.formulations."
-STEPS = (10, 20, 40, 80, 160)
-"""In how many steps of time the shortest session is cut, one after the other."""
+ALIKE = ((4, 10), (4, 20), (4, 40), (4, 80), (4, 160))
+"""Into how many groups sessions and into how many steps the shortest of them are cut, in turn."""
+UNALIKE = ((3, 3), (8, 6))
+"""The same where sessions are of many kinds."""
 MOST_COUNTS = 20_000
 LIMIT_S = 60.0
 FIRST_S = 6.0
@@ -49,12 +51,13 @@ class Search:
         budget = Budget(limit_s)
         schedule = Job(self.horizon, FORMULATIONS + "hindsight:build", "cp-sat")
         self.ask(schedule, min(FIRST_S, limit_s))
-        for steps in STEPS:
+        many = len(alike(self.horizon)) > ALIKE[0][0]
+        for groups, steps in UNALIKE if many else ALIKE:
             last_s = max(start.start_s for start in self.best)
-            until_s = last_s + self.shortest_s()
-            if self.closed() or columns_needed(self.horizon, steps, until_s) > MOST_COUNTS:
+            grid = (steps, last_s + self.shortest_s(), groups)
+            if self.closed() or columns_needed(self.horizon, *grid) > MOST_COUNTS:
                 break
-            options = {"per_shortest": steps, "until_s": until_s}
+            options = dict(zip(("per_shortest", "until_s", "most_groups"), grid, strict=True))
             counts = Job(self.horizon, FORMULATIONS + "hindsight_counts:build", "highs", options)
             if not self.ask(counts, budget.left() / 2):
                 break  # what is finer takes longer still
