@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _INK, _QUIET, _ALARM = "#1a1a1a", "#6b6b6b", "#c00000"
 _IN_SYSTEM, _WAITING, _MEDIAN = "#c3d7e8", "#f6b26b", "#1f4e79"
-_MOST_NODES = 40
+_MOST_NODES = 30
 _UNITS = ((1.0, "s"), (60.0, "min"), (3600.0, "h"), (86400.0, "days"))
 _STEPS = "▁▂▃▄▅▆▇█"
 
