@@ -8,8 +8,6 @@ the ending ``.json`` or ``.graph``; otherwise generated ones of the same size an
 from __future__ import annotations
 
 import os
-import resource
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from online_speed import speed_table
 from rich.table import Table
 
 from shardopt import generate, simulate, solve
@@ -122,34 +121,17 @@ def _drawn_anew(tables: Sequence[Published], fast: bool) -> Table:
 
 def speed(fast: bool) -> Table:
     """Simulate a million sessions lightly loaded, and a hundred thousand in overload."""
-    table = Table(title="sessions per second")
-    for heading in ("instance", "policy", "rate", "sessions", "s", "per s", "peak MiB so far"):
-        table.add_column(heading)
     nine, many = (
         generate("block-placement", name) for name in ("bloom-clustered-9", "bloom-bellcanada-26")
     )
     cases = (
         *((nine, "ws-rr", 0.1, 10**6), (many, "ws-rr", 0.1, 10**6)),
-        *((nine, "ws-rr", 0.45, 10**5), (nine, "petals", 0.1, 10**6)),
+        *((nine, "ws-rr", 0.55, 10**5), (nine, "petals", 0.1, 10**6)),
     )
-    for instance, policy, rate, usual_count in cases:
-        count = usual_count // 100 if fast else usual_count
-        began = time.perf_counter()
-        simulate(instance, policy, arrivals=f"poisson:{rate}", requests=count, design_sessions="35")
-        took = time.perf_counter() - began
-        unit = 2**20 if sys.platform == "darwin" else 2**10
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-        row = (
-            instance.name,
-            policy,
-            rate,
-            count,
-            f"{took:.1f}",
-            f"{count / took:.0f}",
-            f"{peak:.0f}",
-        )
-        table.add_row(*map(str, row))
-    return table
+    return speed_table(
+        (bed, policy, rate, count // 100 if fast else count, {"design_sessions": "35"})
+        for bed, policy, rate, count in cases
+    )
 
 
 CROWDS = ((0.5, 8, 30), (0.5, 8, 60), (1.0, 20, 60), (2.0, 35, 60))
