@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from shardopt.profile.measure import Profile
     from shardopt.profile.roofline import Rates
 
+MOST_SPREAD = 0.3
+"""Times of a machine that does nothing else lie closer together."""
+
 
 @click.command(
     epilog="""\b
@@ -96,6 +99,10 @@ def command(
         print_json(_json(profile, model, known))
     else:
         _print(profile, known)
+    restless = max(timing.spread for timing in profile.timings)
+    if restless > MOST_SPREAD:
+        message = f"times spread by up to {100 * restless:.0f} %: does something else run here?"
+        click.echo(f"warning: {message}", err=True)
     if output is not None:
         click.echo(f"wrote {output}", err=True)
 

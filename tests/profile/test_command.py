@@ -80,6 +80,20 @@ def test_that_the_written_entry_names_command_date_and_versions(tmp_path):
     assert "torch 2.2" in source
 
 
+def test_that_times_of_a_busy_machine_are_warned_of(monkeypatch):
+    def busy(config, **options):
+        profile = measured(config, **options)
+        profile.timings.append(
+            Timing("decode", 1, True, decode_work(MODEL, BLOCK, 1), [0.01, 0.02, 0.04])
+        )
+        return profile
+
+    monkeypatch.setattr(command, "_measure_function", lambda: busy)
+    assert "times spread by up to 75 %" in run("profile", "llama-3.2-1b").stderr
+    monkeypatch.setattr(command, "_measure_function", lambda: measured)
+    assert "spread by" not in run("profile", "llama-3.2-1b").stderr
+
+
 @pytest.mark.usefixtures("faked")
 def test_that_a_place_that_cannot_be_written_is_one_line(tmp_path):
     outcome = run("profile", "llama-3.2-1b", "-o", str(tmp_path / "no" / "device.toml"))
