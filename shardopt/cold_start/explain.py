@@ -37,7 +37,7 @@ from shardopt.solvers.cold_start.feasibility import farthest_plan
 from shardopt.solvers.cold_start.labels import memory_allowance, type_model
 from shardopt.units import si
 
-FIRST = (("dssr", 2.0),)
+FIRST = (("dssr", 0.2), ("dssr", 2.0))
 _MOST_KINDS = 8
 """More kinds of blocks than this are one group."""
 _FACT_S = 2.0

@@ -12,6 +12,8 @@ from shardopt.models.result import OPTIMALITY_TOLERANCE, Result, Status, relativ
 
 LEAST_S = 0.05
 """With less time left a change is not tried."""
+WORTH_IT_S = 1.0
+"""Each change may take so long, even if there is no time for the others then."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,13 @@ class Changed:
 
 
 def try_changes(changes: Sequence[Change], base: Result, oracle: Oracle) -> list[Changed]:
-    """Solve each change with its share of the time that is left; sorted by gain."""
+    """Solve each change with its share of the time that is left, the best first."""
     tried = []
     for turn, change in enumerate(changes):
         if oracle.budget.interrupted or oracle.left() < LEAST_S:
             tried.append(Changed(change, "not-tried"))
             continue
-        with oracle.within(2.0 * oracle.left() / (len(changes) - turn)):
+        with oracle.within(max(WORTH_IT_S, oracle.left() / (len(changes) - turn))):
             tried.append(_changed(change, base, oracle))
     sign = 1.0 if base.sense == "min" else -1.0
     return sorted(tried, key=lambda c: (c.objective is None, sign * (c.objective or 0.0)))
@@ -62,9 +64,10 @@ def try_changes(changes: Sequence[Change], base: Result, oracle: Oracle) -> list
 def _changed(change: Change, base: Result, oracle: Oracle) -> Changed:
     plan = base.solution
     assert plan is not None and base.objective is not None  # there is a plan to compare with
-    if base.status == "optimal" and change.effect == "harder" and is_plan(change.instance, plan):
-        # No plan of the changed instance is better than the best before it, and this is one.
-        return Changed(change, "optimal", base.objective, base.bound, (0.0, 0.0), "same-plan")
+    if change.effect == "harder" and is_plan(change.instance, plan):
+        # It is a plan of the changed instance as well, and nothing there is better than before.
+        gain = _gain(change, base, base.objective, base.bound, base.status)
+        return Changed(change, base.status, base.objective, base.bound, gain, "same-plan")
     result = oracle.solve(change.instance, oracle.left(), plan)
     bound = _stronger(change, base, result)
     status = result.status

@@ -79,7 +79,7 @@ def explain(
         say("is there a plan?")
         with oracle.within(QUESTION_SHARE * budget.left()):
             answer, result = oracle.feasible(instance), None
-            if answer is not False and not oracle.over():
+            if answer or (answer is None and not oracle.over()):
                 result = oracle.solve(instance, oracle.left(), oracle.plan)
                 if answer is None and result.status == "infeasible":
                     answer, oracle.proven_by = False, row.name

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from shardopt.explain.oracle import Oracle
+from shardopt.explain.oracle import FIRST_LIMIT_S, Oracle
 from shardopt.explain.parts import Mend, Rung
 
 MendStatus = Literal["mends", "does-not", "undecided", "not-tried"]
@@ -122,7 +122,7 @@ def try_mends(mends: Sequence[Mend], oracle: Oracle, proven: bool) -> list[Mende
     for quick in (True, False):
         left = [search for search in searches if search.open()]
         for turn, search in enumerate(left):
-            with oracle.within(2.0 * oracle.left() / (len(left) - turn)):
+            with oracle.within(max(FIRST_LIMIT_S, oracle.left() / (len(left) - turn))):
                 search.narrow(oracle, quick)
     found = [search.result() for search in searches]
     return sorted(found, key=lambda m: (RANK.index(m.status), m.rung.share if m.rung else 0.0))

@@ -20,6 +20,7 @@ from shardopt.units import printable, si
 
 _MOST_BINDINGS = 12
 _MOST_CORRECTIONS = 6
+_MOST_LISTED = 12
 _STOPPED = {"time-limit": "the time was up", "interrupted": "interrupted"}
 
 
@@ -63,9 +64,14 @@ def _ways_out(found: Explanation) -> Iterator[RenderableType]:
         ("undecided", "Could not be decided"),
         ("not-tried", "Not tried in time"),
     ):
-        names = [m.mend.what for m in found.mends if m.status == status]
-        if names:
-            yield Text(f"{words}: {printable('; '.join(names))}")
+        yield from _line(words, [m.mend.what for m in found.mends if m.status == status])
+
+
+def _line(head: str, items: Sequence[str]) -> Iterator[Text]:
+    """Yield one line with the first of many things, if there are any."""
+    if items:
+        more = f"; and {len(items) - _MOST_LISTED} more" if len(items) > _MOST_LISTED else ""
+        yield Text(printable(f"{head}: {'; '.join(items[:_MOST_LISTED])}{more}"))
 
 
 def _conflicts(found: Explanation, conflicts: Conflicts) -> Iterator[RenderableType]:
@@ -148,12 +154,16 @@ def _feasible(found: Explanation) -> Iterator[RenderableType]:
 def _changes(
     changes: Sequence[Changed], base: Result, gains: Literal["saves", "costs"], title: str
 ) -> Iterator[RenderableType]:
-    """Yield a row for each change, and in one line all that change nothing."""
+    """Yield a row for each change, and in one line each all that change nothing or are open."""
     unit, sign = part(base.problem, "models", "data").OBJECTIVE_UNIT, 1 if gains == "saves" else -1
     table = _table("change", f"then, {unit}", gains, "")
-    nothing = [c for c in changes if c.status == "optimal" and c.gain == (0.0, 0.0)]
+    nothing, not_tried = [], []
     for c in changes:
-        if c not in nothing:
+        if c.status == "not-tried":
+            not_tried.append(c.change.words)
+        elif c.status == "optimal" and c.gain == (0.0, 0.0):
+            nothing.append(c.change.words)
+        else:
             value = "" if c.objective is None else f"{c.objective:.6g}"
             gain = _gain(c, base.objective or 0.0, sign)
             table.add_row(printable(c.change.words), value, gain, _verdict(c))
@@ -161,13 +171,13 @@ def _changes(
         yield _title(title)
     if table.row_count:
         yield table
-    if nothing:
-        yield Text(printable("Changes nothing: " + "; ".join(c.change.words for c in nothing)))
+    yield from _line("Changes nothing", nothing)
+    yield from _line("Not tried in time", not_tried)
 
 
 def _gain(changed: Changed, before: float, sign: int) -> str:
     """Return the gain (with ``sign`` -1 the loss) in per cent, as an interval if it is open."""
-    if changed.status in ("infeasible", "not-tried", "unknown") or not before:
+    if changed.status in ("infeasible", "unknown") or not before:
         return ""
     gains = changed.gain if sign > 0 else changed.gain[::-1]
     ends = ["?" if g is None else f"{100 * sign * g / abs(before) + 0:.3g}" for g in gains]
@@ -177,7 +187,7 @@ def _gain(changed: Changed, before: float, sign: int) -> str:
 def _verdict(changed: Changed) -> str:
     if changed.status == "infeasible":
         return "no plan without it" if changed.change.kind == "without" else "no plan"
-    open_ends = {"feasible": "not proven", "unknown": "not found out", "not-tried": "not tried"}
+    open_ends = {"feasible": "not proven", "unknown": "not found out"}
     return open_ends.get(changed.status, "")
 
 

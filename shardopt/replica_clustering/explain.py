@@ -43,7 +43,7 @@ from shardopt.solvers.replica_clustering.packing import affordable, pack
 from shardopt.solvers.replica_clustering.rates import pair_count, rate_model, rate_states
 from shardopt.units import printable, si
 
-FIRST = (("exact", 2.0),)
+FIRST = (("exact", 0.2), ("exact", 2.0))
 _NO_WEIGHT = 1e-9
 """What is left of the weights where they are relaxed: a block must weigh something."""
 _AT_ONCE = 1e8

@@ -151,7 +151,7 @@ def test_that_more_of_a_mend_never_loses_a_plan(problem, seed):
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(seed=SEEDS)
 def test_that_changes_are_as_hard_or_as_easy_as_they_say(problem, seed):
     instance = draw(problem, seed)
