@@ -19,6 +19,7 @@ def _tokens(n: int) -> Options:
     return {"tokens": TOKENS[n % len(TOKENS)]}
 
 
+SMALL: Options = {"devices": 8, "blocks": 40}
 LARGE: Options = {"devices": 16, "blocks": 80}
 LAYERWISE: Options = {"loading": "layerwise"}
 FAMILIES = (
@@ -32,6 +33,8 @@ FAMILIES = (
     Family("homogeneous", LAYERWISE, _tokens),
     Family("typed", {}, _tokens),
     Family("typed", LAYERWISE, _tokens),
+    Family("tight", SMALL, _tokens),
+    Family("tight", SMALL | LAYERWISE, _tokens),
     Family("tight", {}, _tokens),
     Family("tight", LAYERWISE, _tokens),
 )
