@@ -63,7 +63,7 @@ def find_conflicts(count: int, ask: Ask, most: int, over: Callable[[], bool]) ->
     Parameters
     ----------
     most
-        Stop after so many conflicts.
+        Stop when there are more conflicts than this.
     over
         Whether to stop now.
     """
@@ -74,15 +74,17 @@ def find_conflicts(count: int, ask: Ask, most: int, over: Callable[[], bool]) ->
     ]
     found: list[Conflict] = []
     complete = False
-    while len(found) < most and not over():
+    while not over():
         chosen = smallest_hitting_set(corrections, [c.groups for c in found], count)
         if chosen is None:
             complete = not answers.doubt
             break
-        if answers(chosen) is False:
+        if answers(chosen) is not False:
+            corrections.append(everything - _grown(chosen, everything, answers))
+        elif len(found) < most:
             found.append(_conflict(chosen, answers))
         else:
-            corrections.append(everything - _grown(chosen, everything, answers))
+            break
     minimal = () if answers.doubt else tuple(sorted(corrections, key=lambda c: (len(c), sorted(c))))
     return Conflicts(tuple(found), minimal, complete)
 
