@@ -180,10 +180,11 @@ def _print(profile: Profile, known: DeviceEntry | None) -> None:
 
 
 def _facts(profile: Profile) -> Sequence[tuple[str, str]]:
+    from shardopt.profile.entry import with_threads
     from shardopt.profile.fit import relative_spread
     from shardopt.units import printable, si
 
-    threads = "" if profile.threads is None else f", {profile.threads} threads"
+    threads = with_threads(profile.threads)
     reading, rates = profile.reading, profile.rates
     read = reading.size_bytes / statistics.median(reading.times_s)
     spread = f"spread {100 * relative_spread(reading.times_s):.0f} %"

@@ -27,9 +27,16 @@ def entry_name(title: str) -> str:
     return name or "machine"
 
 
+def with_threads(threads: int | None) -> str:
+    """Return ``, 2 threads``, and nothing where arithmetic runs elsewhere."""
+    if threads is None:
+        return ""
+    return f", {threads} thread" + ("s" if threads > 1 else "")
+
+
 def _lines(profile: Profile, source: str) -> Iterator[str]:
     name, reading = entry_name(profile.title), profile.reading
-    threads = "" if profile.threads is None else f", {profile.threads} threads"
+    threads = with_threads(profile.threads)
     rate = reading.size_bytes / statistics.median(reading.times_s)
     yield "# Measured, not a maker's figures: what one block reaches on this machine."
     yield ""
