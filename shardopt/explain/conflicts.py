@@ -109,8 +109,9 @@ def smallest_hitting_set(
     targets: Sequence[Groups], avoid: Sequence[Groups], count: int
 ) -> Groups | None:
     """Return a smallest set that meets every target and contains none of ``avoid``."""
-    for size in range(count + 1):
-        found = _hitting_set(frozenset(), targets, avoid, size)
+    forced = frozenset().union(*(target for target in targets if len(target) == 1))
+    for more in range(count + 1 - len(forced)):
+        found = _hitting_set(forced, targets, avoid, more)
         if found is not None:
             return found
     return None

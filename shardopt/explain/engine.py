@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from shardopt.api import load, require_packages, require_sane, versions
 from shardopt.explain.changing import try_changes
@@ -27,7 +28,10 @@ PART_SHARE = 0.1
 CONFLICT_SHARE = 0.5
 """Of what is left then: the conflicts."""
 MOST_CONFLICTS = 8
+MOST_TRIED = 300
+"""More mends, or changes, than this are not looked at."""
 
+T = TypeVar("T")
 OnStep = Callable[[str], None]
 
 
@@ -78,7 +82,7 @@ def explain(
     with interruptible(budget):
         say("is there a plan?")
         with oracle.within(QUESTION_SHARE * budget.left()):
-            answer, result = oracle.feasible(instance), None
+            answer, result = oracle.feasible(instance, quick=True), None
             if answer or (answer is None and not oracle.over()):
                 result = oracle.solve(instance, oracle.left(), oracle.plan)
                 if answer is None and result.status == "infeasible":
@@ -145,14 +149,22 @@ def _ways_out(
     instance: Any, asks: Any, oracle: Oracle, say: OnStep, *, proven: bool
 ) -> dict[str, Any]:
     say("what would mend it?")
-    mends = try_mends(tuple(asks.mends(instance)), oracle, proven)
-    return {"facts": tuple(asks.facts(instance)), "mends": tuple(mends)}
+    chosen, cut = _first_of(asks.mends(instance))
+    mends = try_mends(chosen, oracle, proven)
+    return {"facts": tuple(asks.facts(instance)), "mends": tuple(mends), "cut": cut}
 
 
 def _what_binds(
     instance: Any, result: Result, asks: Any, oracle: Oracle, say: OnStep
 ) -> dict[str, Any]:
     say("what would change it?")
-    changes = try_changes(tuple(asks.changes(instance)), result, oracle)
+    chosen, cut = _first_of(asks.changes(instance))
+    changes = try_changes(chosen, result, oracle)
     bindings = sorted(asks.bindings(instance, result.solution), key=lambda b: -b.share)
-    return {"bindings": tuple(bindings), "changes": tuple(changes)}
+    return {"bindings": tuple(bindings), "changes": tuple(changes), "cut": cut}
+
+
+def _first_of(many: Iterator[T]) -> tuple[tuple[T, ...], bool]:
+    """Return the first of many, and whether there are more."""
+    first = tuple(islice(many, MOST_TRIED))
+    return first, next(many, None) is not None

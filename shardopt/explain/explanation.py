@@ -22,7 +22,7 @@ class Explanation:
     ``status`` is ``infeasible`` (then ``facts``, ``groups``, ``conflicts`` and ``mends`` say
     more), ``feasible`` (then ``result``, ``bindings`` and ``changes``), or ``unknown`` (then
     ``facts``, and ``mends`` that are sure to be enough). ``proven_by`` is the solver that
-    proved that there is no plan.
+    proved that there is no plan; ``cut`` says that there are more mends or changes to look at.
     """
 
     problem: str
@@ -44,6 +44,7 @@ class Explanation:
     mends: tuple[Mended, ...] = ()
     bindings: tuple[Binding, ...] = ()
     changes: tuple[Changed, ...] = ()
+    cut: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the ``shardopt-explanation/1`` object."""
@@ -68,6 +69,7 @@ class Explanation:
             "mends": [mended.to_json() for mended in self.mends],
             "bindings": [vars(binding) for binding in self.bindings],
             "changes": [changed.to_json() for changed in self.changes],
+            "cut": self.cut,
         }
 
     def names(self, groups: frozenset[int]) -> list[str]:

@@ -28,6 +28,8 @@ def explanation_text(found: Explanation) -> RenderableType:
     """Return all that was found out, the most important first."""
     parts = {"infeasible": _infeasible, "feasible": _feasible, "unknown": _unknown}
     lines = list(parts[found.status](found))
+    if found.cut:
+        lines.append(Text("There are more of these, which were not looked at."))
     note = f"\n{found.solves} solves in {found.runtime_s:.3g} s"
     if found.termination in _STOPPED:
         note += f"; {_STOPPED[found.termination]}: what is missing above was not found out"

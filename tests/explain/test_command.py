@@ -110,6 +110,7 @@ SCHEMA = _object(
             proof=_one_of("solved", "same-plan", None),
         )
     ),
+    cut={"type": "boolean"},
 )
 
 
