@@ -15,5 +15,8 @@ settings.register_profile(
 )
 settings.load_profile("shardopt")
 
+# Without a terminal, and so in CI, tables would be 80 columns wide and break lines in other places.
+os.environ["COLUMNS"] = "120"
+
 # A shell starts what runs in the background with Ctrl-C ignored; the tests need it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
