@@ -96,8 +96,8 @@ def alike(items: Sequence[T], key: Callable[[T], Hashable]) -> list[tuple[int, .
 def named(names: Sequence[str]) -> str:
     """Return names one after the other; of many, the first and how many there are."""
     if len(names) <= _MOST_NAMES:
-        return ", ".join(printable(name, 24) for name in names)
-    return f"{printable(names[0], 24)} and {len(names) - 1} like it"
+        return ", ".join(printable(name) for name in names)
+    return f"{printable(names[0])} and {len(names) - 1} like it"
 
 
 def one_of(names: Sequence[str]) -> str:

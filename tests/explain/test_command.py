@@ -256,5 +256,13 @@ def test_that_another_exact_solver_says_the_same(two):
     assert conflicts[0] == conflicts[1]
 
 
+def test_that_more_changes_than_are_looked_at_are_admitted(two, monkeypatch):
+    monkeypatch.setattr("shardopt.explain.engine.MOST_TRIED", 2)
+    done = run(two[0], "--json")
+    assert len(json.loads(done.stdout)["changes"]) == 2
+    assert json.loads(done.stdout)["cut"] is True
+    assert "not looked at" in run(two[0]).stdout
+
+
 def test_that_names_of_a_kind_stand_together():
     assert together(["memory of a", "caches", "memory of b"]) == "memory of a, b; caches"

@@ -92,3 +92,8 @@ def test_that_a_conflict_of_nothing_means_that_no_group_can_mend():
 def test_that_the_smallest_hitting_set_avoids_what_it_must(targets, avoid, expected):
     found = smallest_hitting_set([*map(frozenset, targets)], [*map(frozenset, avoid)], 3)
     assert found == expected
+
+
+def test_that_a_thousand_forced_choices_are_made_at_once():
+    targets = [frozenset({g}) for g in range(2000)]
+    assert smallest_hitting_set(targets, [], 2000) == frozenset(range(2000))
