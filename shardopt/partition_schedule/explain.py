@@ -247,6 +247,6 @@ def bindings(instance: Instance, solution: Solution) -> Iterator[Binding]:
         spent = {"service": service_s, "transfers": transfer_s}
         spent["waiting"] = max(0.0, total_s - service_s - transfer_s)
     for what, seconds in spent.items():
-        if total_s > 0.0 and seconds > 0.0:
+        if seconds > 1e-9 * total_s:  # not just rounding
             words = f"{what}: {seconds:.4g} of {total_s:.4g} s of all requests"
             yield Binding("time", what, seconds / total_s, words)
