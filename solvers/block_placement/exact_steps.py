@@ -17,6 +17,7 @@ Every step is given the best plan, and the best bound is kept.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -51,6 +52,8 @@ from shardopt.solvers.settings import Settings
 
 PACKING_SHARE = 0.05
 SWEEP_SHARE = 0.2
+SWEEP_SHARE_AT_MOST, SWEEP_S = 0.5, 3.0
+"""Of a short limit the sweep may take more: its first plan may need a backend's process."""
 RELAXATION_SHARE = 0.3
 FEW_SHARE = 0.3
 NEEDED_SHARE = 0.8
@@ -191,7 +194,8 @@ def _packing(state: State) -> None:
 
 
 def _sweep(state: State) -> None:
-    run = state.left(SWEEP_SHARE)
+    limit = state.settings.time_limit or math.inf
+    run = state.left(max(SWEEP_SHARE, min(SWEEP_SHARE_AT_MOST, SWEEP_S / limit)))
     result = cg_bp_sweep(
         state.tables.instance,
         time_limit=run.time_limit,
