@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from shardopt.cli.console import print_json, stdout_console
+from shardopt.cli.problem import load_with_plan, problem_option
 from shardopt.models.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ Exit codes: 0 simulated; 2 bad input; 3 proven: no placement; 4 no placement fou
 )
 @click.argument("instance_file", metavar="INSTANCE")
 @click.argument("solution_file", metavar="[SOLUTION]", required=False)
+@problem_option
 @click.option("--policy", "policies", metavar="NAME,...", help="Which; by default the first.")
 @click.option(
     "--arrivals",
@@ -68,6 +70,7 @@ Exit codes: 0 simulated; 2 bad input; 3 proven: no placement; 4 no placement fou
 def command(
     instance_file: str,
     solution_file: str | None,
+    problem: str | None,
     policies: str | None,
     arrivals: str | None,
     requests: int | None,
@@ -89,7 +92,10 @@ def command(
     if output is not None:
         picture_kind(output)  # before hours may have gone into what cannot be drawn
     given = {name: value for name, value in options.items() if value is not None}
-    instance = shardopt.load(instance_file)
+    if problem is None and solution_file is not None:
+        instance = load_with_plan(instance_file, solution_file)
+    else:
+        instance = shardopt.load(instance_file, problem)
     with _event_log(events) as log:
         found = shardopt.simulate(
             instance,

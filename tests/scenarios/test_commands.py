@@ -95,6 +95,15 @@ def test_that_a_scenario_is_explained() -> None:
     assert "without workstation" in told
 
 
+def test_that_requests_arrive_at_a_scenario() -> None:
+    run("new cluster.toml")
+    run("solve cluster.toml --problem block-placement -o placed.json")
+    by_plan = run("simulate cluster.toml placed.json --arrivals poisson:0.1 --requests 3 --json")
+    by_name = run("simulate cluster.toml --problem partition-schedule --json")
+    problems = [json.loads(told.stdout)["problem"] for told in (by_plan, by_name)]
+    assert problems == ["block-placement", "partition-schedule"]
+
+
 def test_that_the_template_says_what_it_is_for() -> None:
     for problem in problem_ids():
         run(f"new {problem}.toml --problem {problem}")
