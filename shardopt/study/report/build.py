@@ -151,12 +151,12 @@ def _words(column: str) -> str:
 
 def _worst(worst: Worst, gallery: Gallery) -> dict[str, Any]:
     run, best = worst.run, worst.best
-    gap = run[worst.gap]
+    gap = run["gap_to_best_known"]
     return {
         "solver": printable(run["solver"]),
         "instance": printable(run["instance"]),
         "gap": gap,
-        "against": "the proven optimum" if run["proven"] else "the best proven bound",
+        "against": "the proven optimum" if run["proven"] else "the best known plan",
         "none": gap <= OPTIMALITY_TOLERANCE,
         "seed": None if pd.isna(run["seed"]) else int(run["seed"]),
         "objective": run["objective"],
