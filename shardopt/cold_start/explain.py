@@ -23,11 +23,11 @@ from shardopt.explain.parts import (
     Mend,
     Rung,
     alike,
-    equal_runs,
     fewer_bits,
     grid,
     named,
     one_of,
+    weight_groups,
 )
 from shardopt.models.cold_start.data import Instance, Solution
 from shardopt.models.cold_start.evaluate import StageTimes, need_bytes, timeline
@@ -38,8 +38,6 @@ from shardopt.solvers.cold_start.labels import memory_allowance, type_model
 from shardopt.units import si
 
 FIRST = (("dssr", 0.2), ("dssr", 2.0))
-_MOST_KINDS = 8
-"""More kinds of blocks than this are one group."""
 _FACT_S = 2.0
 
 
@@ -83,17 +81,7 @@ def groups(instance: Instance) -> Iterator[Group]:
             f"{si(have, 'B')} each" if len(found) > 1 else si(have, "B"),
             partial(with_memory, which=found, memory_bytes=max(whole, have)),
         )
-    runs = equal_runs(b.weight_bytes for b in instance.blocks)
-    if len(runs) > _MOST_KINDS:
-        runs = [(0, len(instance.blocks))]
-    for start, stop in runs:
-        weights = [b.weight_bytes for b in instance.blocks[start:stop]]
-        if any(weights):
-            yield Group(
-                f"weights of blocks [{start}, {stop})",
-                f"{si(sum(weights), 'B')} in all, the largest {si(max(weights), 'B')}",
-                partial(weightless, start=start, stop=stop),
-            )
+    yield from weight_groups([b.weight_bytes for b in instance.blocks], weightless)
     most = max(b.activation_bytes for b in instance.blocks)
     if most > 0.0:
         yield Group("activations", f"up to {si(most, 'B')}", partial(with_activations, factor=0.0))

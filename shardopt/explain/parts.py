@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, TypeVar
 
-from shardopt.units import printable
+from shardopt.units import printable, si
 
 T = TypeVar("T")
 
 MOST_COPIES = 8
 """Most devices of a kind that a mend adds."""
 _MOST_NAMES = 4
+_MOST_RUNS = 8
+"""More runs of equal blocks than this are one group."""
 _LEAST_STEPS = 1000
 """Amounts are found to this share of the largest that is tried."""
 
@@ -122,6 +125,24 @@ def equal_runs(values: Iterable[Hashable]) -> list[tuple[int, int]]:
             runs.append((i, i + 1))
         before = value
     return runs
+
+
+def weight_groups(weights: Sequence[float], weightless: Callable[..., Any]) -> Iterator[Group]:
+    """Yield the weights of each run of equal blocks, or of all where there are many runs.
+
+    ``weightless(start=, stop=)`` returns the instance without those of a run.
+    """
+    runs = equal_runs(weights)
+    if len(runs) > _MOST_RUNS:
+        runs = [(0, len(weights))]
+    for start, stop in runs:
+        run = weights[start:stop]
+        if any(run):
+            yield Group(
+                f"weights of blocks [{start}, {stop})",
+                f"{si(sum(run), 'B')} in all, the largest {si(max(run), 'B')}",
+                partial(weightless, start=start, stop=stop),
+            )
 
 
 def grid(largest: float) -> tuple[float, int]:

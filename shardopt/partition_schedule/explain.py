@@ -16,11 +16,11 @@ from shardopt.explain.parts import (
     Mend,
     Rung,
     alike,
-    equal_runs,
     fewer_bits,
     free_names,
     grid,
     one_of,
+    weight_groups,
 )
 from shardopt.models.partition_schedule.data import Instance, Solution, Tier
 from shardopt.models.partition_schedule.evaluate import objective_of, timeline
@@ -36,8 +36,6 @@ from shardopt.partition_schedule.altered import (
 from shardopt.units import printable, si
 
 FIRST = (("exact", 2.0),)
-_MOST_KINDS = 8
-"""More kinds of blocks than this are one group."""
 _MOST_FILLERS = 20_000
 """More blocks without weight than this are not put in to let tiers stay empty."""
 
@@ -104,17 +102,7 @@ def groups(instance: Instance) -> Iterator[Group]:
             f"{si(largest, 'B')} on its largest node",
             partial(with_memory, j=j, which=every, memory_bytes=max(whole, largest)),
         )
-    runs = equal_runs(block.weight_bytes for block in instance.blocks)
-    if len(runs) > _MOST_KINDS:
-        runs = [(0, len(instance.blocks))]
-    for start, stop in runs:
-        weights = [block.weight_bytes for block in instance.blocks[start:stop]]
-        if any(weights):
-            yield Group(
-                f"weights of blocks [{start}, {stop})",
-                f"{si(sum(weights), 'B')} in all, the largest {si(max(weights), 'B')}",
-                partial(weightless, start=start, stop=stop),
-            )
+    yield from weight_groups([block.weight_bytes for block in instance.blocks], weightless)
     fillers = (len(instance.blocks) + 1) * (len(instance.tiers) - 1)
     if 0 < fillers <= _MOST_FILLERS:  # the last one: it changes the numbers of the blocks
         yield Group("a block for every tier", "no tier may be passed by", with_fillers)
