@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from shardopt.cli.problem import problem_option
 from shardopt.cli.solve import settings_of, size_of
 from shardopt.models.errors import InputError
 
@@ -30,11 +31,12 @@ Example:
   shardopt gap cold-start/random-edge --set devices=6 --instances 20 --solvers all -o study/
   shardopt gap replica-clustering/typed:types=3 --instances 10 --seeds 0..4 -o study/ \\
     --solvers ga,ga:population=100 --reference exact
+  shardopt gap cluster.toml --problem block-placement -o study/
   shardopt report study/ -o report.html
 Exit codes: 0 all runs are made, however they ended; 1 rows contradict each other, or
 interrupted; 2 bad input."""
 )
-@click.argument("places", nargs=-1, metavar="[FILE|FOLDER|PROBLEM/PRESET]...")
+@click.argument("places", nargs=-1, metavar="[FILE|FOLDER|SCENARIO|PROBLEM/PRESET]...")
 @click.option("-o", "--output", required=True, metavar="FOLDER", help="The study's folder.")
 @click.option(
     "--solvers",
@@ -63,6 +65,7 @@ interrupted; 2 bad input."""
     metavar="NAME:KEY=VALUE",
     help="An option for every run of a solver, e.g. ga:population=50.",
 )
+@problem_option
 @click.option(
     "--executor",
     type=click.Choice(["local", "dask"]),
@@ -85,6 +88,7 @@ def command(
     instances: int | None,
     settings: tuple[str, ...],
     solver_settings: tuple[str, ...],
+    problem: str | None,
     executor: str,
     scheduler: str | None,
     retry_failed: bool,
@@ -115,7 +119,7 @@ def command(
     )
     if executor == "local" and jobs is None:
         jobs = max(1, (os.cpu_count() or 1) // plan.threads)
-    sources = find_instances(places, settings_of(settings), instances)
+    sources = find_instances(places, settings_of(settings), instances, problem)
     with (
         _executor(executor, scheduler, jobs, plan.threads) as execute,
         only_writer(folder),

@@ -1,4 +1,4 @@
-"""Where the instances of a study come from: files, folders of files, and presets."""
+"""Where the instances of a study come from: files, folders, scenarios and presets."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shardopt.api import generate
+from shardopt.api import generate, load
 from shardopt.instances.files import INSTANCE_FORMAT, instance_from_json, instance_sha256
 from shardopt.instances.presets import find_preset
+from shardopt.instances.scenario import is_scenario
 from shardopt.instances.strict import read_json
 from shardopt.models.errors import InputError
 from shardopt.options import option_types
@@ -19,7 +20,7 @@ from shardopt.study.named import named_options
 
 @dataclass(frozen=True)
 class Source:
-    """An instance and where it came from: a file, or a preset with its options."""
+    """An instance and where it came from: a file, a scenario, or a preset with its options."""
 
     instance: Any
     sha256: str
@@ -27,28 +28,37 @@ class Source:
 
 
 def find_instances(
-    places: Sequence[str], settings: Mapping[str, str], count: int | None
+    places: Sequence[str],
+    settings: Mapping[str, str],
+    count: int | None,
+    problem: str | None = None,
 ) -> list[Source]:
-    """Return the instances that files, folders and presets name, each once.
+    """Return the instances that files, folders, scenarios and presets name, each once.
 
     Parameters
     ----------
     places
-        A file; a folder, of which all instance files are taken; or ``PROBLEM/PRESET``, with
-        options of its own behind colons: ``cold-start/typed:types=4:per-type=3``.
+        A file; a folder, of which all instance files are taken; a scenario (``.toml``); or
+        ``PROBLEM/PRESET``, with options of its own behind colons:
+        ``cold-start/typed:types=4:per-type=3``.
     settings
         Options for all presets among the places that have them.
     count
         How many instances each preset gives, with seeds from 0 (or from its option ``seed``)
         upwards; by default one, with the preset's own seed.
+    problem
+        The problem that scenarios are for, by default the one that each names itself.
 
     Raises
     ------
     InputError
-        A place that is none of these, a file that cannot be read, an option that no preset has.
+        A place that is none of these, a file that cannot be read, an option that no preset has,
+        a problem without a scenario.
     """
     if count is not None and not 1 <= count <= 100_000:
         raise InputError(str(count), "an integer from 1 to 100000", "--instances")
+    if problem is not None and not any(map(is_scenario, places)):
+        raise InputError("no scenario", "a name that ends in .toml", "--problem")
     left_over = dict(settings)
     found: dict[str, Source] = {}
     presets = 0
@@ -57,6 +67,9 @@ def find_instances(
         sources: Iterable[Source]
         if path.is_dir():
             sources = _in_folder(path)
+        elif is_scenario(place):
+            instance = load(path, problem)
+            sources = [Source(instance, instance_sha256(instance), place)]
         elif path.exists() or not _names_a_preset(place):
             sources = [_in_file(path, read_json(path))]
         else:

@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import shardopt
+from shardopt.cli import commands
 from shardopt.models.discover import problem_ids
 from shardopt.models.errors import InputError
 from shardopt.study.sources import find_instances, size_of
@@ -98,3 +100,23 @@ def test_that_lists_in_lists_and_counts_are_sizes() -> None:
     nodes = sum(len(tier.nodes) for tier in instance.tiers)
     assert (size["tiers"], size["requests"], size["nodes"]) == (3, 5, nodes)
     assert size_of(unruly.small())["sessions"] == 2
+
+
+def test_that_a_scenario_is_an_instance_of_its_own_problem_or_the_one_asked_for(
+    tmp_path: Path,
+) -> None:
+    scenario = tmp_path / "cluster.toml"
+    CliRunner().invoke(commands, ["new", str(scenario)])
+    own, asked = (find_instances([str(scenario)], {}, None, p) for p in (None, "block-placement"))
+    assert own[0].instance.problem == shardopt.load(scenario).problem
+    assert asked[0].instance.problem == "block-placement"
+    assert own[0].source == asked[0].source == str(scenario)
+
+
+def test_that_a_problem_without_a_scenario_and_a_scenario_that_is_not_there_are_refused(
+    folder: Path,
+) -> None:
+    with pytest.raises(InputError, match="no scenario"):
+        find_instances([str(folder)], {}, None, "cold-start")
+    with pytest.raises(InputError, match="no such file"):
+        find_instances(["nowhere/cluster.toml"], {}, None)
