@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,68 +11,34 @@ from ortools.sat.python import cp_model
 
 import shardopt
 from cli.commandline import run
-from partition_schedule.brute import all_cuts, best_for_cuts, brute_force
+from partition_schedule.brute import brute_force
 from partition_schedule.draws import random_plan, tiny_instance, tiny_instances
 from partition_schedule.instances import (
     GOLDEN,
     HAND,
-    OBJECTIVES,
     golden,
-    make,
     no_memory,
-    too_few_blocks,
     two_by_two,
 )
-from shardopt.instances.partition_schedule.presets import random, stress
-from shardopt.models.errors import InputError
+from partition_schedule.methods import (
+    METHODS,
+    assert_optimal,
+    methods,
+    objectives,
+    scheduled,
+    solve,
+)
+from shardopt.instances.partition_schedule.presets import stress
 from shardopt.models.formulation import TooLargeError
 from shardopt.models.partition_schedule.check import check
 from shardopt.models.partition_schedule.formulations import intervals, milp
 from shardopt.models.partition_schedule.formulations.common import layout
 from shardopt.models.partition_schedule.formulations.windows import windows
 from shardopt.models.partition_schedule.tables import make_tables
-from shardopt.solvers.backends.exact import Job, solve_exact
-from shardopt.solvers.partition_schedule import bsdp_arts, direct, exact_under_cuts, fixed_cuts
-from shardopt.solvers.partition_schedule.exact_models import longest_s
-from shardopt.solvers.settings import Settings
+from shardopt.solvers.partition_schedule import direct
 
-METHODS = {
-    "direct/highs": ("milp", "highs"),
-    "direct/cbc": ("milp", "cbc"),
-    "direct/cp-sat": ("intervals", "cp-sat"),
-}
-SCHEDULED = ("mean-latency", "makespan")
 NOT_LIKED = (1024, 1028, 1031, 1035, 1047)
 """On these CP-SAT does not end within a minute where nothing decides the order of requests."""
-
-methods = pytest.mark.parametrize("method", METHODS)
-objectives = pytest.mark.parametrize("objective", OBJECTIVES)
-scheduled = pytest.mark.parametrize("objective", SCHEDULED)
-
-
-def solve(method, instance, plan=None, **options):
-    """Solve a formulation in this process; ``plan`` is what to start from and to beat."""
-    module, backend = METHODS[method]
-    upper = longest_s(make_tables(instance)) if plan is None else check(instance, plan).objective
-    build = f"shardopt.models.partition_schedule.formulations.{module}:build"
-    return solve_exact(
-        Job(instance, build, backend, {"upper_bound": upper, **options}),
-        method,
-        Settings(threads=1),
-        known=[plan],
-        isolated=False,
-    )
-
-
-def assert_optimal(result, optimum_s):
-    assert result.faults == ()
-    assert result.termination == "completed"
-    if optimum_s is None:
-        assert result.status == "infeasible"
-    else:
-        assert result.status == "optimal"
-        assert result.objective == pytest.approx(optimum_s, rel=1e-6)
-        assert result.bound <= optimum_s * (1 + 1e-7)
 
 
 def solvable(seeds, objective):
@@ -231,141 +196,6 @@ def test_windows_hold_every_service_of_every_plan(instance):
                 served = tables.service_s(j, *run_)[range(len(node)), node[:, j]]
                 assert np.all(served >= limits.service[:, j] * (1 - 1e-12))
                 assert np.all(since[:, j] + served <= limits.end[:, j])
-
-
-@scheduled
-@pytest.mark.parametrize("seed", range(500, 510))
-def test_under_any_cuts_cp_sat_finds_the_best_schedule(objective, seed):
-    instance = tiny_instance(seed, objective)
-    for cuts in all_cuts(instance):
-        optimum = best_for_cuts(instance, cuts)
-        if optimum.value is not None:
-            assert_optimal(
-                solve("direct/cp-sat", instance, optimum.solution, cuts=cuts), optimum.value
-            )
-
-
-@scheduled
-def test_under_the_cuts_of_bsdp_it_agrees_with_the_search(objective):
-    for instance in (
-        random(seed=1, blocks=12, requests=5, objective=objective),
-        stress(seed=1, requests=4, objective=objective),
-    ):
-        searched = exact_under_cuts(instance, rule="bsdp")
-        assert_agrees(fixed_cuts(instance, threads=1), searched)
-
-
-@pytest.mark.long
-@scheduled
-@pytest.mark.parametrize("seed", range(20))
-def test_under_the_cuts_of_bsdp_it_agrees_with_the_search_on_larger_instances(objective, seed):
-    for instance in (
-        random(seed=seed, blocks=20, requests=6, objective=objective),
-        stress(seed=seed, requests=5, objective=objective),
-    ):
-        searched = exact_under_cuts(instance, rule="bsdp")
-        assert_agrees(fixed_cuts(instance, threads=1), searched)
-
-
-def assert_agrees(result, searched):
-    """Assert that the constraint programme proves what the search under the same cuts does."""
-    assert (result.faults, result.status) == ((), searched.status)
-    assert (result.bound, result.gap) == (None, None)
-    assert all(point.bound is None for point in result.trace)
-    if searched.solution is not None:
-        assert result.solution.cuts == searched.solution.cuts
-        assert result.objective == pytest.approx(searched.objective, rel=1e-6)
-        bound = searched.extra["fixed_cuts_bound"]
-        assert result.extra["fixed_cuts_bound"] == pytest.approx(bound, rel=1e-6)
-
-
-def test_cuts_are_an_option():
-    instance = two_by_two("mean-latency")
-    for cut in (1, 4):
-        result = fixed_cuts(instance, cuts=str(cut), threads=1)
-        assert result.solution.cuts == (cut,)
-        assert result.objective == pytest.approx(best_for_cuts(instance, (cut,)).value)
-
-
-@pytest.mark.parametrize("cuts", ["", "0", "6", "1,2", "2,1", "one", "1.0"])
-def test_cuts_that_are_none_are_refused(cuts):
-    with pytest.raises(InputError, match="rising integers between 1 and 5"):
-        fixed_cuts(two_by_two("mean-latency"), cuts=cuts)
-
-
-def test_that_given_cuts_do_not_fit_proves_nothing():
-    result = fixed_cuts(two_by_two("mean-latency", memory=4), cuts="1")
-    assert (result.status, result.termination) == ("unknown", "completed")
-    assert "fit no node" in result.extra["reason"]
-
-
-@pytest.mark.parametrize("instance", [no_memory(), too_few_blocks()], ids=lambda i: i.name)
-def test_where_bsdp_has_no_cuts_there_is_no_plan(instance):
-    assert fixed_cuts(instance).status == "infeasible"
-
-
-@methods
-@objectives
-def test_a_run_that_is_one_byte_over_is_refused(method, objective):
-    """40 GB but for a byte: in GB, that is far below every tolerance."""
-    requests = [(0, 1), (0, 2)][: 1 if objective == "bottleneck" else 2]
-    tiers = [[(4, 20_000_000_000), (1, 10**12)], [(3, 19_999_999_999), (0.5, 10**12)]]
-    instance = make([(4, 1, 10**10, 0)], tiers, [(0.1, 1)], requests, objective)
-    assert_optimal(solve(method, instance), brute_force(instance).value)
-
-
-@methods
-@objectives
-def test_a_hopelessly_slow_node_spoils_nothing(method, objective):
-    requests = [(0, 1), (0.5, 2)][: 1 if objective == "bottleneck" else 2]
-    tiers = [[(2, 9), (1e-9, 9)], [(1e-9, 9), (3, 9), (2, 3)]]
-    instance = make([(4, 2, 1, 1)], tiers, [(0.5, 2)], requests, objective)
-    plan = bsdp_arts(instance, capacity="max").solution
-    assert_optimal(solve(method, instance, plan), brute_force(instance).value)
-
-
-@methods
-@objectives
-def test_blocks_of_very_different_size_are_not_lost_in_rounding(method, objective):
-    """2^60 FLOP come first: beside them the others would vanish in a sum."""
-    requests = [(0, 1), (0, 2), (1, 1)][: 1 if objective == "bottleneck" else 3]
-    tiers = [[(2.0**60, 9)], [(1, 9), (2, 9)]]
-    instance = make([(1, 2.0**60, 1, 0), (3, 1, 1, 0)], tiers, [(0, 1)], requests, objective)
-    optimum = brute_force(instance)
-    assert_optimal(solve(method, instance, optimum.solution), optimum.value)
-
-
-@methods
-@scheduled
-@pytest.mark.parametrize("factor", [1e-6, 1e6])
-def test_scaling_all_times_scales_the_optimum(method, objective, factor):
-    instance = tiny_instance(8, objective)
-    scaled = replace(
-        instance,
-        blocks=tuple(
-            replace(block, flops_per_token=factor * block.flops_per_token)
-            for block in instance.blocks
-        ),
-        links=tuple(
-            replace(k, latency_s=factor * k.latency_s, bytes_per_s=k.bytes_per_s / factor)
-            for k in instance.links
-        ),
-        requests=tuple(replace(r, arrival_s=factor * r.arrival_s) for r in instance.requests),
-    )
-    assert_optimal(solve(method, scaled), factor * brute_force(instance).value)
-
-
-@methods
-@scheduled
-def test_late_arrivals_change_little(method, objective):
-    instance = tiny_instance(8, objective)
-    later = replace(
-        instance,
-        requests=tuple(replace(r, arrival_s=r.arrival_s + 2.0**30) for r in instance.requests),
-    )
-    result = solve(method, later)
-    assert (result.status, result.faults) == ("optimal", ())
-    assert result.objective == pytest.approx(brute_force(instance).value, rel=1e-5)
 
 
 @pytest.mark.parametrize("build", [milp.build, intervals.build], ids=["milp", "intervals"])
