@@ -12,6 +12,7 @@ SOLVERS = (
     "exact",
     "cg-bp",
     "cg-bp-sweep",
+    "placement-search",
     "petals",
     "petals-optimized-order",
     "petals-optimized-number",

@@ -55,6 +55,10 @@ class Budget:
             return float("inf")
         return max(0.0, self.time_limit - self.elapsed())
 
+    def excuse(self, seconds: float) -> None:
+        """Leave out time that belongs to no solve: compilation in the midst of a run."""
+        self.started += seconds
+
     def exhausted(self) -> bool:
         """Return whether the run must end now: out of time, or interrupted."""
         return self.interrupted or self.left() <= 0.0

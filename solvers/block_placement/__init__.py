@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     )
     from shardopt.solvers.block_placement.exact_steps import exact
     from shardopt.solvers.block_placement.greedy_placement import cg_bp
+    from shardopt.solvers.block_placement.placement_annealing import placement_search
     from shardopt.solvers.block_placement.stage_assignment import gsa
     from shardopt.solvers.block_placement.sweep import cg_bp_sweep
 
@@ -39,6 +40,7 @@ _HOME = {
     "petals_optimized_number": "baselines",
     "petals_optimized_order": "baselines",
     "petals_optimized_routing": "baselines",
+    "placement_search": "placement_annealing",
     "routing": "exact_models",
     "runs": "exact_models",
     "sizes": "exact_models",
@@ -57,6 +59,7 @@ __all__ = [
     "petals_optimized_number",
     "petals_optimized_order",
     "petals_optimized_routing",
+    "placement_search",
     "routing",
     "runs",
     "sizes",

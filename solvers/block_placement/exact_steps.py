@@ -2,22 +2,20 @@
 
 1. `cg-bp`, `chain` and the chain bound: milliseconds. Servers that no better plan uses are left
    out of all that follows, here and whenever a better plan is found.
-2. The packing bound, and `cg-bp-sweep`.
-3. `boundary` on the fewest servers that serve fastest and have room for everybody, by HiGHS and
-   then by CP-SAT: plans.
-4. The linear relaxation of `boundary`: often the optimum where memory is loose.
-5. The same on the servers that are left, where those are half of all at most: that proves.
-6. `sizes`: the search over sizes, with constraint models for positions.
-7. `runs`, pooled where servers are identical, with the best plan as its start.
-8. `runs` with a column per server, where the pool's optimum cannot be split among its servers.
-9. `boundary`, where `runs` is too large to be built.
+2. The packing bound, and `placement-search`.
+3. The linear relaxation of `boundary`: often the optimum where memory is loose.
+4. `boundary` on the servers that are left, where those are half of all at most.
+5. `placement-search` for longer, and `sizes`: the search over sizes, with constraint models for
+   positions.
+6. `runs`, pooled where servers are identical, with the best plan as its start.
+7. `runs` with a column per server, where the pool's optimum cannot be split among its servers.
+8. `boundary`, where `runs` is too large to be built.
 
 Every step is given the best plan, and the best bound is kept.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -43,19 +41,19 @@ from shardopt.solvers.block_placement.exact_models import (
     SIZE_SEARCH,
     solve_formulation,
 )
-from shardopt.solvers.block_placement.few_servers import boundary_on, enough_servers, only
 from shardopt.solvers.block_placement.greedy_placement import cg_bp
-from shardopt.solvers.block_placement.sweep import cg_bp_sweep
+from shardopt.solvers.block_placement.needed_servers import boundary_on, only
+from shardopt.solvers.block_placement.placement_annealing import KERNELS, ROUNDS, placement_search
 from shardopt.solvers.budget import Budget, OnProgress, interruptible
 from shardopt.solvers.finish import checked_objective, finish
+from shardopt.solvers.jit import compiled
 from shardopt.solvers.settings import Settings
 
 PACKING_SHARE = 0.05
-SWEEP_SHARE = 0.2
-SWEEP_SHARE_AT_MOST, SWEEP_S = 0.5, 3.0
-"""Of a short limit the sweep may take more: its first plan may need a backend's process."""
+SEARCH_SHARE = 0.3
+LONG_SEARCH_SHARE = 0.1
+LONG_SEARCH_ROUNDS = 10 * ROUNDS
 RELAXATION_SHARE = 0.3
-FEW_SHARE = 0.3
 NEEDED_SHARE = 0.8
 SIZES_SHARE = 0.4
 SIZES_SHARE_OF_TWINS = 0.8
@@ -75,6 +73,7 @@ class State:
     infeasible: bool = False
     termination: Termination = "completed"
     build_s: float = 0.0
+    compile_s: float = 0.0
     faults: list[str] = field(default_factory=list)
     steps: list[dict[str, Any]] = field(default_factory=list)
 
@@ -174,6 +173,7 @@ def exact(
         infeasible=state.infeasible,
         termination="completed" if state.closed() else budget.reason(state.termination),
         build_s=state.build_s,
+        compile_s=state.compile_s,
         faults=list(dict.fromkeys(state.faults)),
         extra={"steps": state.steps},
     )
@@ -193,17 +193,31 @@ def _packing(state: State) -> None:
     _step(state, "packing", "packing", PACKING_SHARE)
 
 
-def _sweep(state: State) -> None:
-    limit = state.settings.time_limit or math.inf
-    run = state.left(max(SWEEP_SHARE, min(SWEEP_SHARE_AT_MOST, SWEEP_S / limit)))
-    result = cg_bp_sweep(
+def _search(state: State) -> None:
+    compile_s = compiled(KERNELS)[1]
+    state.compile_s += compile_s
+    state.budget.excuse(compile_s)
+    _search_for(state, SEARCH_SHARE, ROUNDS)
+
+
+def _search_longer(state: State) -> None:
+    _search_for(state, LONG_SEARCH_SHARE, LONG_SEARCH_ROUNDS)
+
+
+def _search_for(state: State, share: float, rounds: int) -> None:
+    run = state.left(share)
+    start = state.plan if isinstance(state.plan, Solution) else None
+    result = placement_search(
         state.tables.instance,
         time_limit=run.time_limit,
-        seed=run.seed,
+        seed=run.seed + len(state.steps),  # other draws each time
         threads=run.threads,
+        start=start,
+        on_progress=run.on_progress,
         memory_limit_bytes=run.memory_limit_bytes,
+        rounds=rounds,
     )
-    state.take("cg-bp-sweep", result, proves=False)
+    state.take("placement-search", result, proves=False)
 
 
 def _boundary_lp(state: State) -> None:
@@ -215,14 +229,6 @@ def _needed(state: State) -> None:
     if 2 * state.tables.server_count <= state.whole.server_count:
         result = boundary_on(state.tables.instance, state.left(NEEDED_SHARE), state.plan)
         state.take("needed-servers", result)
-
-
-def _few_servers(state: State) -> None:
-    few = enough_servers(state.tables)
-    if few is None:
-        return
-    run = state.left(FEW_SHARE)
-    state.take("few-servers", boundary_on(few, run), proves=False)
 
 
 def _sizes(state: State) -> None:
@@ -265,10 +271,10 @@ def _step(state: State, name: str, formulation: str, share: float = 1.0, **optio
 STEPS = (
     _at_once,
     _packing,
-    _sweep,
-    _few_servers,
+    _search,
     _boundary_lp,
     _needed,
+    _search_longer,
     _sizes,
     _runs_pooled,
     _runs,

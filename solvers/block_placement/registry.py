@@ -16,6 +16,7 @@ SOLVERS = (
         "ours",
         proves_bounds=True,
         warm_start=True,
+        compiled=True,
         verify_with=("runs/cbc", "boundary/highs"),
     ),
     SolverRow(
@@ -137,6 +138,15 @@ SOLVERS = (
         "block_placement.sweep:cg_bp_sweep",
         "cg-bp designed for 1..R sessions, each routed exactly; the best",
         "ours",
+    ),
+    SolverRow(
+        "placement-search",
+        "heuristic",
+        "block_placement.placement_annealing:placement_search",
+        "annealing over placements, judged by serving everybody greedily",
+        "ours",
+        warm_start=True,
+        compiled=True,
     ),
     SolverRow(
         "chain",

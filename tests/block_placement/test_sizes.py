@@ -15,10 +15,8 @@ from shardopt.models.result import Result
 from shardopt.solvers.backends import relaxation
 from shardopt.solvers.backends.contract import BackendError
 from shardopt.solvers.backends.exact import Job, solve_exact
-from shardopt.solvers.block_placement import exact_steps, size_search
-from shardopt.solvers.block_placement.few_servers import enough_servers, only
+from shardopt.solvers.block_placement import size_search
 from shardopt.solvers.block_placement.mending import mended
-from shardopt.solvers.budget import Budget
 from shardopt.solvers.settings import Settings
 
 BUILD = "shardopt.models.block_placement.formulations.sizes:build"
@@ -91,25 +89,3 @@ def test_that_boxes_are_tightened_and_counted() -> None:
     tables = make_tables(instance)
     assert formulation.sizes_within(lower, upper) == np.prod(tables.U[tables.U > 0])
     assert formulation.sizes_within(upper, upper) == 1.0
-
-
-def test_that_few_servers_are_only_taken_where_they_are_a_minority() -> None:
-    few = [enough_servers(make_tables(tiny_instance(seed))) for seed in range(60)]
-    for seed, chosen in enumerate(few):
-        if chosen is not None:
-            assert 2 * len(chosen.servers) <= len(tiny_instance(seed).servers)
-            assert all(len(c.decode_rtt_s) == len(chosen.servers) for c in chosen.clients)
-
-
-def test_that_nothing_is_proven_where_few_servers_have_no_plan(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    instance = next(
-        i for i in map(tiny_instance, range(50)) if brute_force(i).value and len(i.servers) > 1
-    )
-    state = exact_steps.State(make_tables(instance), Budget(10.0), Settings(10.0, threads=1))
-    alone = min(range(len(instance.servers)), key=lambda j: make_tables(instance).U[j])
-    monkeypatch.setattr(exact_steps, "enough_servers", lambda tables: only(instance, [alone]))
-    exact_steps._few_servers(state)
-    assert not state.infeasible
-    assert state.bound is None
