@@ -43,16 +43,16 @@ from shardopt.solvers.block_placement.exact_models import (
 )
 from shardopt.solvers.block_placement.greedy_placement import cg_bp
 from shardopt.solvers.block_placement.needed_servers import boundary_on, only
-from shardopt.solvers.block_placement.placement_annealing import KERNELS, ROUNDS, placement_search
+from shardopt.solvers.block_placement.placement_annealing import KERNELS, placement_search
 from shardopt.solvers.budget import Budget, OnProgress, interruptible
 from shardopt.solvers.finish import checked_objective, finish
 from shardopt.solvers.jit import compiled
 from shardopt.solvers.settings import Settings
 
 PACKING_SHARE = 0.05
-SEARCH_SHARE = 0.3
-LONG_SEARCH_SHARE = 0.1
-LONG_SEARCH_ROUNDS = 10 * ROUNDS
+SEARCH_SHARE, SEARCH_ROUNDS = 0.2, 50
+LONG_SEARCH_SHARE, LONG_SEARCH_ROUNDS = 0.2, 1000
+"""What a short search and relaxations leave open is worth a longer one."""
 RELAXATION_SHARE = 0.3
 NEEDED_SHARE = 0.8
 SIZES_SHARE = 0.4
@@ -197,7 +197,7 @@ def _search(state: State) -> None:
     compile_s = compiled(KERNELS)[1]
     state.compile_s += compile_s
     state.budget.excuse(compile_s)
-    _search_for(state, SEARCH_SHARE, ROUNDS)
+    _search_for(state, SEARCH_SHARE, SEARCH_ROUNDS)
 
 
 def _search_longer(state: State) -> None:

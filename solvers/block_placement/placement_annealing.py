@@ -35,9 +35,9 @@ MOVES, MOVES_EACH = 10_000, 50
 judging a placement takes long."""
 LOOKS = 3_000_000
 """Links that a round may look at: a hundredth of a second."""
-LEAST_WARMTH, MOST_WARMTH = 0.003, 0.2
+LEAST_WARMTH, MOST_WARMTH = 0.01, 0.2
 """A round leaves a placement at first for one that is about so much worse, drawn between these."""
-FROM_BEST = 0.5
+FROM_BEST = 0.4
 """Share of the rounds that start from the best placement so far."""
 STARTS = 40
 """Numbers of sessions for which `cg-bp` designs the other starts."""
