@@ -44,6 +44,8 @@ STARTS = 40
 MISSING = 10.0
 """What a session that is not served counts, in sessions that are."""
 
+BOUND_TOLERANCE = 1e-9
+
 State = tuple[IntArray, IntArray, IntArray, IntArray]
 
 
@@ -101,7 +103,7 @@ def searched(
     search = Search(tables, budget, start)
     draws = np.random.default_rng(seed)
     for _ in range(rounds):
-        if budget.exhausted():
+        if budget.exhausted() or search.at_bound():
             break
         search.round(draws)
     return search.best
@@ -125,13 +127,19 @@ class Search:
         self._path = np.zeros((tables.server_count + 2, 2), dtype=np.int64)
         self._looks = np.zeros(1, dtype=np.int64)
         known = None if start is None else checked_objective(tables.instance, start)
-        self._each = max(float(chain_costs(tables).max()), known or 0.0) or 1.0
+        chains = chain_costs(tables)
+        self._bound = float(tables.sessions @ chains)
+        self._each = max(float(chains.max()), known or 0.0) or 1.0
         self._swarm = self._with_missing(MISSING * self._each)
         self._starts = first_states(tables, start)
         values = [self._serve(state) for state in self._starts]
         self._value = min(values)
         self._state = self._starts[values.index(self._value)]
         self._take()
+
+    def at_bound(self) -> bool:
+        """Return whether the best plan costs no more than the chain bound: there is no better."""
+        return self.best is not None and self._value <= self._bound * (1.0 + BOUND_TOLERANCE)
 
     def round(self, draws: np.random.Generator) -> None:
         """Anneal once, from the best state or from another one."""

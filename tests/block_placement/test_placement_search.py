@@ -83,6 +83,11 @@ def test_that_the_optimum_of_the_published_testbed_is_found(sessions, optimum_s)
     assert found(instance, rounds=200) == pytest.approx(optimum_s, rel=1e-6)
 
 
+def test_that_it_ends_at_once_where_a_plan_meets_the_chain_bound(monkeypatch):
+    monkeypatch.setattr(Search, "round", None)
+    assert found(golden.instance("clustered-9-r8")) == pytest.approx(0.62537905)
+
+
 def test_that_fast_servers_are_spared_by_a_few_so_that_all_others_have_them():
     # Both servers hold both blocks beside 3 slots (fast) and 100 (slow). Two sessions on the fast
     # one alone would need 4 slots; with one block on the slow one, three sessions get in.
