@@ -10,12 +10,14 @@ placement so far or from one of `cg-bp`, find more than few long ones.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from shardopt.models.block_placement.bounds import chain_costs, too_few_blocks
 from shardopt.models.block_placement.data import Instance, Route, Solution
+from shardopt.models.block_placement.evaluate import objective
 from shardopt.models.block_placement.formulations.common import layout
 from shardopt.models.block_placement.tables import IntArray, Tables, make_tables
 from shardopt.models.errors import InputError
@@ -78,19 +80,26 @@ def placement_search(
         )
     with interruptible(budget):
         plan = searched(tables, budget, seed=seed, rounds=rounds, start=start)
-    known = [plan, start]
     if plan is None or budget.exhausted():
-        return finish(instance, "placement-search", budget, known, compile_s=compile_s)
-    return best_routing(
+        return finish(instance, "placement-search", budget, [plan, start], compile_s=compile_s)
+    result = best_routing(
         instance,
         "placement-search",
         budget,
         [plan.placement],
-        known=plan,
+        known=better(instance, plan, start),
         seed=seed,
         threads=threads,
         memory_limit_bytes=memory_limit_bytes,
     )
+    return replace(result, compile_s=compile_s)
+
+
+def better(instance: Instance, plan: Solution, other: Solution | None) -> Solution:
+    """Return the plan that costs less; ``other`` is feasible."""
+    if other is None or objective(instance, plan) <= objective(instance, other):
+        return plan
+    return other
 
 
 def searched(

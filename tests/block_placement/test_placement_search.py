@@ -120,6 +120,10 @@ def test_that_a_start_is_never_lost():
     result = placement_search(instance, start=best, rounds=1)
     assert result.objective == pytest.approx(check(instance, best).objective)
     assert placement_search(instance, start=best, time_limit=1e-9).solution is not None
+    hard, best = golden.instance("clustered-9-r150"), golden.optimal_plan("clustered-9-r150")
+    assert found(hard, rounds=1) > 1.05
+    result = placement_search(hard, start=best, rounds=1)
+    assert result.objective == pytest.approx(1.0252415166666)
 
 
 def test_that_nothing_is_found_where_nothing_is_and_only_too_few_blocks_prove_it():
