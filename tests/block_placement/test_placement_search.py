@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,11 +17,15 @@ from shardopt.models.block_placement.check import check
 from shardopt.models.block_placement.tables import make_tables
 from shardopt.models.errors import InputError
 from shardopt.solvers.block_placement import placement_kernels as kernels
-from shardopt.solvers.block_placement import placement_search
 from shardopt.solvers.block_placement.placement_annealing import Search, searched
+from shardopt.solvers.block_placement.placement_annealing import placement_search as search
 from shardopt.solvers.budget import Budget
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
+
+
+# One thread: HiGHS keeps the first number of threads that a process asks for.
+placement_search = partial(search, threads=1)
 
 
 def found(instance, seed=0, rounds=20):
@@ -35,19 +40,19 @@ def judged_states(seed):
     tables = make_tables(instance)
     if tables.U.sum() < tables.block_count:
         return
-    search = Search(tables, Budget(), None)
+    judge = Search(tables, Budget(), None)
     random = np.random.default_rng(seed)
     for _ in range(100):
-        state = search._state
+        state = judge._state
         start, stop, _, early = state
         j, i = (int(random.integers(tables.server_count)) for _ in range(2))
         by, kind, where = int(random.choice([-2, -1, 1, 2])), random.random(), random.random()
-        kernels.change(search._swarm, state, j, i, by, kind, where, stop.copy())
+        kernels.change(judge._swarm, state, j, i, by, kind, where, stop.copy())
         np.clip(start, 0, tables.block_count, out=start)
         np.clip(stop, start, np.minimum(start + tables.U, tables.block_count), out=stop)
         np.clip(early, 0, tables.sessions, out=early)
-        value = search._serve(state)
-        plan = search._plan()
+        value = judge._serve(state)
+        plan = judge._plan()
         if plan is not None:
             yield value / instance.session_count, check(instance, plan)
 
