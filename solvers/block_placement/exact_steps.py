@@ -210,7 +210,7 @@ def _search_for(state: State, share: float, rounds: int) -> None:
     result = placement_search(
         state.tables.instance,
         time_limit=run.time_limit,
-        seed=run.seed + len(state.steps),  # other draws each time
+        seed=(run.seed + len(state.steps)) % 2**31,  # other draws each time
         threads=run.threads,
         start=start,
         on_progress=run.on_progress,

@@ -70,6 +70,13 @@ def test_that_a_start_is_never_made_worse(name):
     assert result.objective == pytest.approx(golden.expected("tiny-a")["optimum"])
 
 
+@pytest.mark.usefixtures("in_this_process")
+def test_that_the_largest_seed_is_one_for_every_step():
+    instance = golden.instance("tiny-b")
+    result = exact(instance, threads=1, seed=2**31 - 1)
+    assert (result.status, result.faults) == ("optimal", ())
+
+
 @pytest.mark.long
 def test_that_exact_keeps_bound_and_plan_at_the_time_limit():
     instance = golden.instance("clustered-9-r150")
